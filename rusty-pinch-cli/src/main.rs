@@ -1,0 +1,2 @@
+//! The command line of Rusty Pinch.
+fn main() {}

@@ -1,0 +1,179 @@
+//! What a brain can fail with, and what that means for trying again.
+
+use crate::data::Timestamp;
+
+/// What a caller does about a [`BrainError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The same request to the same provider may succeed a little later.
+    RetryHere,
+    /// This provider won't answer it, another may.
+    FailOver,
+    /// No provider will answer this request.
+    Never,
+}
+
+/// A brain's failure. Each variant is something that a caller acts on differently.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrainError {
+    /// The provider could not be reached: refused, unknown host, broken TLS, connection lost before an answer.
+    #[error("{brain} could not be reached at {target}; check the address and the network")]
+    Unreachable {
+        /// Which brain.
+        brain: String,
+        /// Scheme, host and port; never a key.
+        target: String,
+        /// The transport's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The provider asks for a pause.
+    #[error("{brain} is rate limited{}", until(retry_at))]
+    RateLimited {
+        /// Which brain.
+        brain: String,
+        /// When it may be asked again, where it said so.
+        retry_at: Option<Timestamp>,
+    },
+    /// The provider is overloaded or broken on its side (HTTP 408, 409, 425, 5xx).
+    #[error("{brain} is not able to answer at the moment ({detail}){}", until(retry_at))]
+    Overloaded {
+        /// Which brain.
+        brain: String,
+        /// What it said, shortened.
+        detail: String,
+        /// When it may be asked again, where it said so.
+        retry_at: Option<Timestamp>,
+    },
+    /// The account's quota is used up.
+    #[error("the quota of {brain} is used up ({detail}){}", until(resets_at))]
+    QuotaExhausted {
+        /// Which brain.
+        brain: String,
+        /// What it said, shortened.
+        detail: String,
+        /// When it resets, where it said so.
+        resets_at: Option<Timestamp>,
+    },
+    /// The key or login is missing, wrong or revoked.
+    #[error("{brain} refused the credentials ({detail}); {fix}")]
+    Unauthorized {
+        /// Which brain.
+        brain: String,
+        /// What it said, shortened.
+        detail: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// Prompt and answer don't fit into the model's context.
+    #[error("the prompt is too long for {brain} ({detail}); send less or choose a model with a larger context")]
+    ContextTooLong {
+        /// Which brain.
+        brain: String,
+        /// What it said, shortened.
+        detail: String,
+    },
+    /// The provider refused the request for another reason (HTTP 4xx).
+    #[error("{brain} refused the request ({detail})")]
+    Rejected {
+        /// Which brain.
+        brain: String,
+        /// What it said, shortened.
+        detail: String,
+    },
+    /// The answer broke off before its end.
+    #[error("the answer of {brain} broke off ({detail})")]
+    Cut {
+        /// Which brain.
+        brain: String,
+        /// Where.
+        detail: String,
+    },
+    /// The answer is not what the protocol allows.
+    #[error(
+        "{brain} answered with something else than the protocol allows ({detail}); check that its base URL is right"
+    )]
+    Malformed {
+        /// Which brain.
+        brain: String,
+        /// What came.
+        detail: String,
+    },
+    /// The answer is larger than its bound.
+    #[error("the answer of {brain} is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// Which brain.
+        brain: String,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A tool that is not ours ran, or was asked for, behind our back.
+    #[error("{brain} used a tool of its own ({detail}), which is not allowed; its answer was thrown away")]
+    ForeignTool {
+        /// Which brain.
+        brain: String,
+        /// Which tool.
+        detail: String,
+    },
+    /// The brain's program is missing, can't be started or broke.
+    #[error("the program of {brain} failed ({detail}); {fix}")]
+    Program {
+        /// Which brain.
+        brain: String,
+        /// What happened.
+        detail: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// The deadline of the request passed.
+    #[error("{brain} gave no answer within its time; allow more, or ask for less")]
+    DeadlineExceeded {
+        /// Which brain.
+        brain: String,
+    },
+    /// The brain is not set up for use.
+    #[error("{brain} is not set up: {detail}; {fix}")]
+    NotConfigured {
+        /// Which brain.
+        brain: String,
+        /// What is missing.
+        detail: String,
+        /// What to do about it.
+        fix: String,
+    },
+}
+
+fn until(at: &Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!("; it may be asked again at {at}"))
+}
+
+impl BrainError {
+    /// What to do about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Overloaded { .. } | Self::Cut { .. } => {
+                ErrorClass::RetryHere
+            }
+            Self::QuotaExhausted { .. }
+            | Self::Unauthorized { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Rejected { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::ForeignTool { .. }
+            | Self::Program { .. }
+            | Self::NotConfigured { .. } => ErrorClass::FailOver,
+            Self::DeadlineExceeded { .. } => ErrorClass::Never,
+        }
+    }
+
+    /// Not before this instant, where the provider said so.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
+            Self::QuotaExhausted { resets_at, .. } => *resets_at,
+            _ => None,
+        }
+    }
+}

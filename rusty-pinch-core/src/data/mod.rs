@@ -1,0 +1,18 @@
+//! Plain data that every room shares: ids, times, messages, tool calls.
+//!
+//! Nothing here does I/O, reads a clock or decides anything. Values that came from outside are checked once, when the
+//! newtype is made, and are trusted afterwards.
+
+mod call;
+mod digest;
+mod id;
+mod message;
+mod timestamp;
+
+pub use call::{CallOutcome, OutcomeStatus, ToolCall};
+pub use digest::{Sha256Digest, canonical_json};
+pub use id::{
+    ApprovalToken, CallId, IdError, RequestId, SESSION_ID_BYTES_MAX, SessionId, TOOL_NAME_BYTES_MAX, ToolName,
+};
+pub use message::{Message, Usage, estimate_tokens};
+pub use timestamp::{Timestamp, TimestampError};

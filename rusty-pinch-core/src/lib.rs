@@ -1,0 +1,18 @@
+//! An embeddable agent runtime.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod brain;
+mod channel;
+mod data;
+mod hands;
+mod store;
+mod sys;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use brain::*;
+pub use channel::*;
+pub use data::*;
+pub use hands::*;
+pub use store::*;
+pub use sys::*;

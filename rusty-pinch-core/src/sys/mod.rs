@@ -1,0 +1,11 @@
+//! The only door to time and randomness (and, with the `codex` feature, to child processes).
+//!
+//! Everything that decides takes time and random bytes as arguments; whatever acts gets them from the traits here, so
+//! that a simulation can replace them.
+
+mod clock;
+mod entropy;
+
+pub use clock::{Clock, SystemClock};
+pub(crate) use entropy::random;
+pub use entropy::{Entropy, SystemEntropy};

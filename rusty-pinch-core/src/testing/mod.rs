@@ -1,0 +1,13 @@
+//! For tests of whatever is built on this crate: fakes, a virtual clock, fault decorators, conformance suites.
+//!
+//! Behind the feature `testing`. Everything here is deterministic.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
+
+mod clock;
+mod entropy;
+mod scripted;
+
+pub use clock::VirtualClock;
+pub use entropy::SeededEntropy;
+pub use scripted::ScriptedBrain;
