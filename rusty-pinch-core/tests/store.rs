@@ -1,5 +1,7 @@
 //! Both stores keep the contract of `Store`.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
 use rusty_pinch_core::MemoryStore;
 use rusty_pinch_core::testing::conformance;
 

@@ -64,7 +64,7 @@ async fn an_empty_append_only_checks(store: &impl Store) {
 
 async fn entries_come_back_as_they_were(store: &impl Store) {
     let id = CallId::new("c-1").unwrap();
-    let arguments = json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true], "é\n\"": {"deep": [[[]]]}});
+    let arguments = json!({"a": [1, -2, 0.1, 5.164466425822488e-228, u64::MAX, null, true], "é\n\"": {"deep": [[[]]]}});
     let call = ToolCall { id: id.clone(), name: "né w".into(), arguments };
     let token = ApprovalToken::mint([9; 16]);
     let usage = Some(Usage { input_tokens: u64::MAX, output_tokens: 0 });
