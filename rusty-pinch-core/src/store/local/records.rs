@@ -53,6 +53,8 @@ struct State {
 struct Open {
     connection: Connection,
     file: (u64, u64),
+    /// Whether the name of the log is durable. The log stays as long as a connection does.
+    is_log_named: bool,
 }
 
 /// A change in the form that the file keeps.
@@ -91,21 +93,28 @@ impl Records {
 
     pub(super) fn commit(&self, changes: &[Stored]) -> Result<Revision, StoreError> {
         let fail = |error| self.failure(error);
-        self.with(true, |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        self.with(true, |open| {
+            let transaction =
+                open.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
             for change in changes.iter().filter(|change| change.when != Precondition::None) {
                 change.when.check(&change.key, revision_of(&transaction, &change.key).map_err(fail)?)?;
             }
             let revision = apply(&transaction, changes).map_err(fail)?;
             transaction.commit().map_err(fail)?;
+            if !open.is_log_named {
+                // SQLite does that too, and goes on when it fails.
+                self.folder.settle(&self.path)?;
+                open.is_log_named = true;
+            }
             Ok(revision)
         })
         .map(Option::unwrap_or_default)
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let found = self.with(false, |connection| {
-            let mut query = connection
+        let found = self.with(false, |open| {
+            let mut query = open
+                .connection
                 .prepare_cached("SELECT key, value, revision FROM records WHERE key = ?1")
                 .map_err(|error| self.failure(error))?;
             query.query_row([key.as_str()], raw).optional().map_err(|error| self.failure(error))
@@ -115,9 +124,9 @@ impl Records {
 
     pub(super) fn scan(&self, keys: &KeyRange, limit: usize) -> Result<Vec<Record>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = self.with(false, |connection| {
+        let found = self.with(false, |open| {
             let sql = "SELECT key, value, revision FROM records WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
-            let mut query = connection.prepare_cached(sql).map_err(|error| self.failure(error))?;
+            let mut query = open.connection.prepare_cached(sql).map_err(|error| self.failure(error))?;
             let rows = query.query_map(params![keys.from.as_str(), keys.until.as_str(), limit], raw);
             rows.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| self.failure(error))
         })?;
@@ -131,7 +140,7 @@ impl Records {
     fn with<T>(
         &self,
         make: bool,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Open) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match fs::metadata(&self.path) {
@@ -153,7 +162,7 @@ impl Records {
         result.map(Some)
     }
 
-    fn opened<'a>(&self, state: &'a mut State) -> Result<&'a mut Connection, StoreError> {
+    fn opened<'a>(&self, state: &'a mut State) -> Result<&'a mut Open, StoreError> {
         let open = match state.open.take() {
             Some(open) => open,
             None => self.open()?,
@@ -166,7 +175,7 @@ impl Records {
             let settled = open.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
             state.is_unsettled = !matches!(settled, Ok(0));
         }
-        Ok(&mut open.connection)
+        Ok(open)
     }
 
     fn open(&self) -> Result<Open, StoreError> {
@@ -188,7 +197,7 @@ impl Records {
             self.prepare(&mut connection)?;
         }
         let file = file.metadata().map_err(|error| failure(self.path.display(), error))?;
-        Ok(Open { connection, file: identity(&file) })
+        Ok(Open { connection, file: identity(&file), is_log_named: false })
     }
 
     /// Whether the file has the newest format.
@@ -216,7 +225,7 @@ impl Records {
             return Err(StoreError::Busy { name, waited: BUSY_WAIT_MAX });
         }
         self.folder.settle(&self.path)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+        use_log(connection).map_err(fail)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         let done = usize::try_from(format(&transaction).map_err(fail)?).unwrap_or_default();
         for migration in MIGRATIONS.iter().skip(done) {
@@ -233,6 +242,15 @@ impl Records {
 
 fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Switches the file to the write-ahead log. The switch is written when the statement ends, so it is stepped to its end:
+/// its only row comes before, and says `wal` even when the write then fails.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 fn revision_of(transaction: &Transaction<'_>, key: &Key) -> rusqlite::Result<Option<Revision>> {
