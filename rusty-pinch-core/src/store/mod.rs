@@ -9,6 +9,8 @@
 mod entry;
 mod error;
 mod journal;
+#[cfg(feature = "sqlite")]
+mod local;
 mod memory;
 mod record;
 
@@ -22,6 +24,8 @@ use async_trait::async_trait;
 pub use entry::{Entry, Event, Verdict};
 pub use error::StoreError;
 pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
+#[cfg(feature = "sqlite")]
+pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use record::{Change, Key, KeyRange, Precondition, Record, Revision};
 
