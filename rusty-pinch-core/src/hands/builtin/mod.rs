@@ -1,5 +1,6 @@
 //! The tools that every agent has. None reaches the network, and none needs approval.
 
+mod calc;
 mod model_info;
 
 use std::sync::Arc;
@@ -11,5 +12,5 @@ use crate::sys::Clock;
 
 /// The built-in tools: what they tell comes from `store`, `clock` and `brain`.
 pub fn toolbox(_store: Arc<dyn Store>, _clock: Arc<dyn Clock>, brain: &BrainInfo) -> Toolbox {
-    Toolbox::new().tool(model_info::tool(brain))
+    Toolbox::new().tool(calc::tool()).tool(model_info::tool(brain))
 }
