@@ -5,6 +5,7 @@
 
 mod bounds;
 pub mod builtin;
+mod combined;
 mod command;
 mod error;
 mod schema;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::data::{CallOutcome, SessionId, Sha256Digest, Timestamp, ToolCall, ToolName};
 
 pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX};
+pub use combined::CombinedHands;
 pub use command::{CommandError, ToolCommand};
 pub use error::HandsError;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};

@@ -1,0 +1,3 @@
+//! What every implementation of a trait must do, as tests that its author calls.
+
+pub mod hands;
