@@ -5,6 +5,8 @@
 
 mod bounds;
 pub mod builtin;
+mod combined;
+mod command;
 mod error;
 mod schema;
 mod text;
@@ -21,6 +23,8 @@ use serde_json::Value;
 use crate::data::{CallOutcome, SessionId, Sha256Digest, Timestamp, ToolCall, ToolName};
 
 pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX};
+pub use combined::CombinedHands;
+pub use command::{CommandError, ToolCommand};
 pub use error::HandsError;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub use toolbox::{Toolbox, ToolboxError};

@@ -3,6 +3,7 @@
 //! A suite takes a function that makes a fresh, empty implementation, and panics at the first clause of the contract
 //! that does not hold, naming it.
 
+pub mod hands;
 mod journals;
 mod records;
 mod store;
