@@ -108,7 +108,7 @@ mod tests {
     use crate::store::Event;
 
     fn said(content: &str) -> Entry {
-        Event::User { content: content.into() }.at(Timestamp::from_millis(1))
+        Event::User { content: content.into(), key: None }.at(Timestamp::from_millis(1))
     }
 
     fn is_readable(line: &[u8]) -> bool {

@@ -27,10 +27,12 @@ type Turn = tokio::sync::Mutex<()>;
 #[derive(Debug, Default)]
 pub(super) struct Locks {
     turns: Mutex<HashMap<LockName, Weak<Turn>>>,
+    held: Mutex<HashMap<LockName, Weak<Held>>>,
 }
 
 /// A held lock: the file first, so that the next in this process finds it free.
-struct Held {
+#[derive(Debug)]
+pub(super) struct Held {
     _file: File,
     _turn: OwnedMutexGuard<()>,
 }
@@ -55,7 +57,7 @@ impl Locks {
         loop {
             let (folder, path) = (Arc::clone(folder), folder.lock(name));
             if let Some(file) = blocking("taking a lock", move || try_lock(&folder, path)).await? {
-                return Ok(Guard::new(Held { _file: file, _turn: turn }));
+                return Ok(Guard::new(self.note(name, Held { _file: file, _turn: turn })));
             }
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
@@ -64,6 +66,20 @@ impl Locks {
             tokio::time::sleep(pause.min(left)).await;
             pause = PAUSE_MAX.min(pause * 2);
         }
+    }
+
+    /// The lock `name`, if this process holds it. Work that was begun under a lock keeps it until it ends, so that work
+    /// whose future was dropped can't surprise the next holder.
+    pub(super) fn held(&self, name: &LockName) -> Option<Arc<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(name).and_then(Weak::upgrade)
+    }
+
+    fn note(&self, name: &LockName, held: Held) -> Arc<Held> {
+        let held = Arc::new(held);
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, held| held.strong_count() > 0);
+        all.insert(name.clone(), Arc::downgrade(&held));
+        held
     }
 
     fn turn(&self, name: &LockName) -> Arc<Turn> {

@@ -103,7 +103,12 @@ impl Store for LocalStore {
     async fn append(&self, journal: &JournalId, at: Position, entries: &[Entry]) -> Result<Position, StoreError> {
         let lines = line::encode(entries)?;
         let journal = journal.clone();
-        self.run("appending", move |shared| shared.journals.append(&shared.folder, &journal, at, &lines)).await
+        let held = self.shared.locks.held(&LockName::journal(&journal));
+        let append = move |shared: &Shared| {
+            let _held = held;
+            shared.journals.append(&shared.folder, &journal, at, &lines)
+        };
+        self.run("appending", append).await
     }
 
     async fn read(&self, journal: &JournalId, span: Span) -> Result<Page, StoreError> {

@@ -70,10 +70,10 @@ async fn entries_come_back_as_they_were(store: &impl Store) {
     let usage = Some(Usage { input_tokens: u64::MAX, output_tokens: 0 });
     let mut events: Vec<Event> =
         ["", " ", "a\nb\r\n", "\u{0}\u{7f}\u{2028}\u{feff}", "\"\\/{}[]", "𝒳👩‍👩‍👧é", "\",\"sum\":\"0\""]
-            .map(|content| Event::User { content: content.into() })
+            .map(|content| Event::User { content: content.into(), key: None })
             .into();
     events.extend([
-        Event::User { content: "long ".repeat(100_000) },
+        Event::User { content: "long ".repeat(100_000), key: None },
         Event::Assistant {
             content: "x".into(),
             calls: vec![call.clone(), call.clone()],

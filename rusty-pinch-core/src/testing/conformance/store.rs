@@ -112,7 +112,7 @@ pub(super) fn journal(name: &str) -> JournalId {
 }
 
 pub(super) fn said(content: impl Into<String>) -> Entry {
-    Event::User { content: content.into() }.at(Timestamp::from_millis(1_767_225_600_000))
+    Event::User { content: content.into(), key: None }.at(Timestamp::from_millis(1_767_225_600_000))
 }
 
 pub(super) async fn all(store: &impl Store, journal: &JournalId) -> Page {

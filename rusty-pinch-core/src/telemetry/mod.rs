@@ -1,0 +1,5 @@
+//! What happened, for logs and counters.
+
+mod record;
+
+pub use record::{TurnObserver, TurnPath, TurnRecord, TurnStatus};
