@@ -7,6 +7,7 @@ mod data;
 mod hands;
 mod store;
 mod sys;
+mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -16,3 +17,4 @@ pub use data::*;
 pub use hands::*;
 pub use store::*;
 pub use sys::*;
+pub use telemetry::*;
