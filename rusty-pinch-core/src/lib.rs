@@ -3,6 +3,7 @@
 
 mod brain;
 mod channel;
+pub mod config;
 mod data;
 mod hands;
 mod store;
@@ -13,6 +14,7 @@ pub mod testing;
 
 pub use brain::*;
 pub use channel::*;
+pub use config::{Settings, SettingsError, SettingsProblem, Vars};
 pub use data::*;
 pub use hands::*;
 pub use store::*;

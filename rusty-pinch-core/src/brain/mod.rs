@@ -5,6 +5,7 @@
 
 mod deltas;
 mod error;
+pub(crate) mod settings;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::hands::ToolSpec;
 
 pub use deltas::{Delta, Deltas};
 pub use error::{BrainError, ErrorClass};
+pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///

@@ -11,6 +11,7 @@ mod error;
 mod journal;
 mod memory;
 mod record;
+pub(crate) mod settings;
 
 use std::any::Any;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use error::StoreError;
 pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
 pub use memory::MemoryStore;
 pub use record::{Change, Key, KeyRange, Precondition, Record, Revision};
+pub use settings::StoreSettings;
 
 /// Keeps journals and records.
 ///
