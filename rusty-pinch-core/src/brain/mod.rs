@@ -5,6 +5,7 @@
 
 mod deltas;
 mod error;
+mod local;
 pub(crate) mod settings;
 
 use std::fmt::Debug;
@@ -19,6 +20,7 @@ use crate::hands::ToolSpec;
 
 pub use deltas::{Delta, Deltas};
 pub use error::{BrainError, ErrorClass};
+pub use local::LocalBrain;
 pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
 
 /// Thinks: answers a prompt, or asks for tools to be called.

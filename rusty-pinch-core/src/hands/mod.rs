@@ -3,7 +3,13 @@
 //! Hands say what they can do, judge one call without doing it, and do it. Whether a call may run is not theirs to say:
 //! that is the agent's policy, a pure function of what is here.
 
+mod bounds;
+pub mod builtin;
 mod error;
+mod schema;
+mod text;
+mod tool;
+mod toolbox;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,7 +20,10 @@ use serde_json::Value;
 
 use crate::data::{CallOutcome, SessionId, Sha256Digest, Timestamp, ToolCall, ToolName};
 
+pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX};
 pub use error::HandsError;
+pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
+pub use toolbox::{Toolbox, ToolboxError};
 
 /// Acts: lists tools, assesses a call, runs it.
 ///
