@@ -5,10 +5,12 @@
 //! error, never a silent default, and no message shows a secret. The documentation of the variables is made from the
 //! same tables.
 
+mod doctor;
 mod env_file;
 mod error;
 mod names;
 mod no_effect;
+mod provider;
 mod reader;
 mod reference;
 mod settings;
@@ -18,8 +20,10 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};
 pub use names::UnknownName;
+pub use provider::{CodexReadiness, ProviderChoice};
 pub(crate) use reader::Reader;
 pub use reference::{env_example, reference_markdown};
 pub use settings::{Settings, Sources};

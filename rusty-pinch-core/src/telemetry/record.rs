@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::redaction::Redactor;
-use crate::data::{RequestId, SessionId, Timestamp};
+use crate::data::{RequestId, Timestamp};
 
 /// Hears of every turn that ended, well or badly.
 ///
@@ -39,8 +39,8 @@ pub struct TurnRecord {
     pub timestamp: Timestamp,
     /// Its name in logs and errors.
     pub request_id: RequestId,
-    /// The session.
-    pub session_id: SessionId,
+    /// The session, as it was named; shortened where that is no session id.
+    pub session_id: String,
     /// What answered it.
     pub path: TurnPath,
     /// How it ended.

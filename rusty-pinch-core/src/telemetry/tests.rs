@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::data::{RequestId, Secret, SessionId, Timestamp};
+use crate::data::{RequestId, Secret, Timestamp};
 
 fn record(status: TurnStatus, path: TurnPath) -> TurnRecord {
     TurnRecord {
         timestamp: Timestamp::from_millis(1_000),
         request_id: RequestId::mint(Timestamp::from_millis(1_000), [1; 4]),
-        session_id: SessionId::new("demo").unwrap(),
+        session_id: "demo".into(),
         path,
         status,
         provider: "local".into(),
