@@ -1,6 +1,7 @@
 //! An embeddable agent runtime.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod agent;
 mod brain;
 mod channel;
 pub mod config;
@@ -12,6 +13,7 @@ mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use agent::*;
 pub use brain::*;
 pub use channel::*;
 pub use config::{Settings, SettingsError, SettingsProblem, Vars};

@@ -176,4 +176,9 @@ impl BrainError {
             _ => None,
         }
     }
+
+    /// How many requests were made.
+    pub fn attempts(&self) -> u32 {
+        1
+    }
 }

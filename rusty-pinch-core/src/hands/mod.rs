@@ -5,6 +5,8 @@
 
 mod bounds;
 pub mod builtin;
+mod combined;
+mod command;
 mod error;
 mod schema;
 mod text;
@@ -21,6 +23,8 @@ use serde_json::Value;
 use crate::data::{CallOutcome, SessionId, Sha256Digest, Timestamp, ToolCall, ToolName};
 
 pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX};
+pub use combined::CombinedHands;
+pub use command::{CommandError, ToolCommand};
 pub use error::HandsError;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub use toolbox::{Toolbox, ToolboxError};
@@ -84,6 +88,18 @@ pub enum Risk {
     High,
     /// Money, safety, or the system itself.
     Critical,
+}
+
+impl Risk {
+    /// Its name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// What a tool is, as brains, people and the policy see it.

@@ -160,12 +160,9 @@ impl Hands for Toolbox {
     }
 
     async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
-        let (own, risk) = match self.find(&call.name) {
-            Some((tool, spec)) => (summary_of(tool, call)?, spec.risk),
-            // Nothing will run, so nothing can do harm; `invoke` says that there is no such tool.
-            None => (None, Risk::Low),
-        };
-        Ok(Assessment { risk, summary: summary(own.as_deref(), call), bound: Vec::new() })
+        let Some((tool, spec)) = self.find(&call.name) else { return Ok(Assessment::of_nothing(call)) };
+        let own = summary_of(tool, call)?;
+        Ok(Assessment { risk: spec.risk, summary: summary(own.as_deref(), call), bound: Vec::new() })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
@@ -208,7 +205,15 @@ fn usage(spec: &ToolSpec) -> String {
     format!("Its arguments are {}", canonical_json(&spec.parameters["properties"]))
 }
 
-/// What an approver is shown: the tool's own words, then tool and arguments as they will run.
+impl Assessment {
+    /// The assessment of a call whose tool does not exist. Nothing will run, so nothing can do harm; `invoke` says that
+    /// there is no such tool.
+    pub(crate) fn of_nothing(call: &ToolCall) -> Self {
+        Self { risk: Risk::Low, summary: summary(None, call), bound: Vec::new() }
+    }
+}
+
+/// What an approver is shown: tool and arguments as they will run, then the tool's own words about them.
 fn summary(own: Option<&str>, call: &ToolCall) -> String {
     let facts = visible(&format!("{} {}", short(&call.name), canonical_json(&call.arguments)));
     let text = own.map_or_else(|| facts.clone(), |own| format!("{facts}\n{}", visible(own)));

@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
 
 mod clock;
+pub mod conformance;
 mod entropy;
+mod faults;
+mod faulty;
 mod scripted;
 
 pub use clock::VirtualClock;
 pub use entropy::SeededEntropy;
+pub use faults::{Fault, FaultPlan, Moment, run_until_crash};
+pub use faulty::{FaultyBrain, FaultyHands, FaultyStore};
 pub use scripted::ScriptedBrain;

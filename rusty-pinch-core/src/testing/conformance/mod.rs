@@ -1,0 +1,11 @@
+//! What every implementation of a trait must do, as tests that anyone can run on their own.
+//!
+//! A suite takes a function that makes a fresh, empty implementation, and panics at the first clause of the contract
+//! that does not hold, naming it.
+
+pub mod hands;
+mod journals;
+mod records;
+mod store;
+
+pub use store::store;
