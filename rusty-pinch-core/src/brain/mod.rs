@@ -5,6 +5,8 @@
 
 mod deltas;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use crate::hands::ToolSpec;
 
 pub use deltas::{Delta, Deltas};
 pub use error::{BrainError, ErrorClass};
+#[cfg(feature = "http")]
+pub use http::*;
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///
