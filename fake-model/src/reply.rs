@@ -247,6 +247,8 @@ impl Reply {
         for part in &self.parts {
             match part {
                 Part::Bytes(bytes) => send_bytes(writer, bytes, chunked).await?,
+                // Sleeping takes a millisecond at least, also for no time at all.
+                Part::Pause(Duration::ZERO) => tokio::task::yield_now().await,
                 Part::Pause(pause) => tokio::time::sleep(*pause).await,
                 Part::Repeat { bytes, times } => {
                     for _ in 0..*times {

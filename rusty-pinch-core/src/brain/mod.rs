@@ -7,6 +7,7 @@ mod deltas;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+mod retry;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 
 pub use deltas::{Delta, Deltas};
-pub use error::{BrainError, ErrorClass};
+pub use error::{BrainError, ErrorClass, Exhausted};
 #[cfg(feature = "http")]
 pub use http::*;
+pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///

@@ -5,4 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
 
 mod answers;
+mod cuts;
+mod faults;
+mod retries;
 mod setup;
+mod time;

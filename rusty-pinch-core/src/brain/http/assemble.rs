@@ -85,8 +85,10 @@ impl Assembler {
     /// Takes one JSON text and returns the text that it adds to the answer.
     pub(crate) fn push(&mut self, json: &str) -> Result<String, Fault> {
         let chunk: Chunk = serde_json::from_str(json).map_err(|error| {
-            let start: String = json.chars().take(SHOWN_CHARS).collect();
-            Fault::Malformed(format!("`{start}` is not a chunk of an answer: {error}"))
+            if error.is_eof() {
+                return Fault::Cut(format!("after {} bytes of JSON", json.len()));
+            }
+            Fault::Malformed(format!("`{}` is not a chunk of an answer: {error}", shown(json)))
         })?;
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             return Err(Fault::Reported(error));

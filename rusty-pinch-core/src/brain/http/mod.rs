@@ -38,7 +38,7 @@ pub use config::{
 
 /// The most of a refusal that is read, in bytes and in time: enough to say why.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
-const REFUSAL_TIME_MAX: Duration = Duration::from_secs(2);
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 /// How long the end of the transfer is waited for after the end of the answer, so that the connection can be used again.
 const AFTERTHOUGHT_TIME_MAX: Duration = Duration::from_millis(20);
 const DONE: &str = "[DONE]";
@@ -157,7 +157,10 @@ impl HttpBrain {
         while let Some(bytes) = body.chunk(&mut response, Stage::Within(0)).await? {
             json.extend_from_slice(&bytes);
         }
-        let json = std::str::from_utf8(&json).map_err(|_| self.upstream.malformed("JSON that is not UTF-8"))?;
+        let json = std::str::from_utf8(&json).map_err(|error| match error.error_len() {
+            Some(_) => self.upstream.malformed("JSON that is not UTF-8"),
+            None => self.upstream.cut("inside a character"),
+        })?;
         let mut assembler = Assembler::default();
         deltas.text(&assembler.push(json).map_err(|fault| self.upstream.faulty(fault))?);
         assembler.finish().map_err(|fault| self.upstream.faulty(fault))

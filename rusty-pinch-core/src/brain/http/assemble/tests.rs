@@ -155,7 +155,8 @@ fn takes_a_servers_own_word_for_done_when_there_is_only_text() {
 fn reports_errors_and_nonsense_and_ignores_other_choices() {
     let error = json!({ "error": { "message": "overloaded" }, "choices": [] });
     assert_eq!(assemble([error.to_string()]), Err(Fault::Reported(json!({ "message": "overloaded" }))));
-    for nonsense in ["", "null", "[]", "hello", "{\"choices\":3}", "{\"choices\":[{\"delta\":\"x\"}]}"] {
+    assert!(matches!(assemble(["{\"choices\":["]), Err(Fault::Cut(_))));
+    for nonsense in ["null", "[]", "hello", "{\"choices\":3}", "{\"choices\":[{\"delta\":\"x\"}]}"] {
         assert!(matches!(assemble([nonsense]), Err(Fault::Malformed(_))), "{nonsense}");
     }
     let other = json!({ "choices": [{ "index": 1, "delta": { "content": "other" } }, { "index": 0, "delta": { "content": "mine" } }] });
