@@ -5,7 +5,11 @@
 
 mod deltas;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 mod local;
+mod retry;
+pub(crate) mod settings;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,8 +22,12 @@ use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 
 pub use deltas::{Delta, Deltas};
-pub use error::{BrainError, ErrorClass};
+pub use error::{BrainError, ErrorClass, Exhausted};
+#[cfg(feature = "http")]
+pub use http::*;
 pub use local::LocalBrain;
+pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
+pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///
