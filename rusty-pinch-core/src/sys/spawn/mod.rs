@@ -4,7 +4,7 @@
 //! when is said by whoever calls, as plain data: nothing is inherited that a [`Command`] does not list.
 
 mod system;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
