@@ -166,8 +166,8 @@ fn name(tool: Value) -> String {
 /// The prompt: what the user is said to have said last.
 pub fn prompt(request: &Request) -> String {
     let input = request.field("/input");
-    let users = input.as_array().into_iter().flatten().filter(|item| item["role"] == "user");
-    users.last().and_then(|item| item["content"][0]["text"].as_str()).unwrap_or_default().to_owned()
+    let mut users = input.as_array().into_iter().flatten().filter(|item| item["role"] == "user");
+    users.next_back().and_then(|item| item["content"][0]["text"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// The messages in the prompt, which come one JSON object a line.

@@ -61,15 +61,20 @@ impl Rig {
         outcome
     }
 
-    /// The processes that were started for this rig: the port of its model is on their command line.
+    /// The processes that were started for this rig: the address of its model is on their command line.
     fn processes(&self) -> Vec<String> {
-        let proc = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        let line = |process: std::fs::DirEntry| {
-            let line = std::fs::read(process.path().join("cmdline")).ok()?;
-            String::from_utf8_lossy(&line).contains(&self.model.base_url()).then_some(process)
-        };
-        proc.filter_map(line).map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+        processes_with(&self.model.base_url())
     }
+}
+
+/// The processes with `word` on their command line, which zombies have no more.
+fn processes_with(word: &str) -> Vec<String> {
+    let proc = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let matching = proc.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(word)
+    });
+    matching.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn request(text: &str) -> CompletionRequest {
@@ -340,7 +345,7 @@ async fn a_tool_of_codexs_own_is_not_there_to_be_called() {
 
 #[tokio::test]
 async fn a_tool_of_codexs_own_that_runs_all_the_same_fails_the_attempt() {
-    let shell = responses::tool_call("exec_command", &json!({ "cmd": "echo hi; sleep 20" }));
+    let shell = responses::tool_call("exec_command", &json!({ "cmd": "echo hi; sleep 20.4711" }));
     let Some(mut rig) = Rig::new(sequence([shell, responses::message("done")])) else { return };
     // An invocation of the operator's own, with everything on.
     rig.config.invocation = CodexInvocation::Own(own_json(&rig, &[]));
@@ -348,6 +353,9 @@ async fn a_tool_of_codexs_own_that_runs_all_the_same_fails_the_attempt() {
     let error = rig.ask(&request("hello")).await.unwrap_err();
     assert!(matches!(&error, BrainError::ForeignTool { detail, .. } if detail == "command_execution"), "{error}");
     assert!(SystemClock.now().since(start) < Duration::from_secs(10), "it was not stopped");
+    // Codex runs its tools in a session of their own, out of our reach; they die with it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(processes_with("20.4711"), Vec::<String>::new(), "its tool lives on");
 }
 
 /// An operator's own invocation that reaches the rig's model: with Codex's tools on, and no retries.

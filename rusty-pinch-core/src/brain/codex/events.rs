@@ -88,3 +88,83 @@ impl Transcript {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(lines: &str) -> Transcript {
+        let mut transcript = Transcript::default();
+        lines.lines().filter_map(|line| parse(line.as_bytes())).for_each(|event| transcript.add(event));
+        transcript
+    }
+
+    #[test]
+    fn warnings_of_a_run_that_went_well_are_no_failure() {
+        let transcript = read(
+            r#"{"type":"thread.started","thread_id":"01a1"}
+{"type":"item.completed","item":{"id":"item_0","type":"error","message":"Model metadata not found"}}
+{"type":"turn.started"}
+{"type":"error","message":"Reconnecting... 1/5"}
+{"type":"item.started","item":{"id":"item_1","type":"todo_list","items":[]}}
+{"type":"item.completed","item":{"id":"item_2","type":"reasoning","text":"hm"}}
+{"type":"item.completed","item":{"id":"item_3","type":"agent_message","text":"first thoughts"}}
+{"type":"item.completed","item":{"id":"item_4","type":"agent_message","text":"pong","new_field":{"a":[]}}}
+{"type":"turn.completed","usage":{"input_tokens":11,"cached_input_tokens":3,"output_tokens":7}}"#,
+        );
+        let expected = Transcript {
+            has_events: true,
+            message: Some("pong".into()),
+            completed: true,
+            usage: Some(Usage { input_tokens: 11, output_tokens: 7 }),
+            warning: Some("Reconnecting... 1/5".into()),
+            ..Transcript::default()
+        };
+        assert_eq!(transcript, expected);
+    }
+
+    #[test]
+    fn every_item_that_is_not_thinking_is_a_foreign_tool_unknown_ones_too() {
+        for item in ["command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call", "new", ""] {
+            for kind in ["item.started", "item.updated", "item.completed"] {
+                let line = format!(r#"{{"type":"{kind}","item":{{"type":"{item}"}}}}"#);
+                assert_eq!(parse(line.as_bytes()), Some(Event::ForeignTool(item.into())), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_turn_says_why() {
+        let transcript = read(r#"{"type":"turn.failed","error":{"message":"Quota exceeded."}}"#);
+        assert_eq!((transcript.failure.as_deref(), transcript.completed), (Some("Quota exceeded."), false));
+    }
+
+    #[test]
+    fn other_lines_are_no_events() {
+        for line in ["", "hello", "{}", "[]", "7", r#"{"type":7}"#, r#"{"type":"greeting"}"#, r#"{"type":"item"#] {
+            assert_eq!(parse(line.as_bytes()), None, "{line}");
+        }
+        assert_eq!(parse(br#"{"type":"turn.something_new"}"#), Some(Event::Other));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn no_event_of_odd_shape_panics(
+            kind in "(turn|item|thread|error)(\\.(completed|failed|started))?",
+            field in "(item|error|usage|message)",
+            value in "(null|7|\"x\"|\\[\\]|\\{\\}|\\{\"type\":7\\}|\\{\"type\":\"agent_message\",\"text\":[1]\\}|-1e999)",
+        ) {
+            let mut transcript = Transcript::default();
+            if let Some(event) = parse(format!(r#"{{"type":"{kind}","{field}":{value}}}"#).as_bytes()) {
+                transcript.add(event);
+            }
+        }
+    }
+}

@@ -196,3 +196,129 @@ fn retry_at(said: &str, now: Timestamp) -> Option<Timestamp> {
     let pause = Duration::try_from_secs_f64(seconds?).unwrap_or(PAUSE_MAX);
     Some(now + pause.min(PAUSE_MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn classify(message: &str) -> BrainError {
+        let now = at("2026-11-20T20:54:30Z");
+        Circumstances { brain: "codex", target: "http://x", has_key: false, now }.classify(message)
+    }
+
+    /// The variant's name, as `Debug` writes it.
+    fn variant(error: &BrainError) -> String {
+        format!("{error:?}").split([' ', '{']).next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_sentences_of_the_cli_have_their_meanings() {
+        for (message, expected) in [
+            ("unexpected status 401 Unauthorized: fake 401, url: http://x/v1/responses", "Unauthorized"),
+            ("unexpected status 403 Forbidden: no, url: http://x", "Unauthorized"),
+            ("unexpected status 404 Not Found: no, url: http://x", "Rejected"),
+            ("unexpected status 408 Request Timeout: no", "Overloaded"),
+            ("unexpected status 413 Payload Too Large: no", "ContextTooLong"),
+            ("unexpected status 503 Service Unavailable: no", "Overloaded"),
+            ("exceeded retry limit, last status: 429 Too Many Requests", "RateLimited"),
+            ("exceeded retry limit, last status: 500 Internal Server Error", "Overloaded"),
+            (r#"{"error":{"message":"bad","code":"context_length_exceeded"}}"#, "ContextTooLong"),
+            (r#"{"error":{"message":"bad","code":"invalid_api_key"}}"#, "Unauthorized"),
+            (r#"{"detail":"The 'x' model is not supported when using Codex with a ChatGPT account."}"#, "Rejected"),
+            ("Quota exceeded. Check your plan and billing details.", "QuotaExhausted"),
+            ("You’ve hit your usage limit. Upgrade to Pro or try again at 9:54 PM.", "QuotaExhausted"),
+            ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", "QuotaExhausted"),
+            ("We’re currently experiencing high demand, which may cause temporary errors.", "Overloaded"),
+            ("Selected model is at capacity. Please try a different model.", "Overloaded"),
+            ("rate limit exceeded: Please try again in 20ms", "RateLimited"),
+            ("Codex ran out of room in the model's context window. Start a new thread.", "ContextTooLong"),
+            ("Your access token could not be refreshed. Please log out and sign in again.", "Unauthorized"),
+            ("Missing environment variable: `FAKE_KEY`.", "NotConfigured"),
+            ("Connection failed: error sending request", "Unreachable"),
+            ("workspace routing discovery failed", "Unreachable"),
+            ("stream disconnected before completion: error sending request for url (http://x)", "Unreachable"),
+            ("stream disconnected before completion: stream closed before response.completed", "Cut"),
+            ("stream disconnected before completion: idle timeout waiting for SSE", "Cut"),
+            ("fake failure invalid_prompt", "Rejected"),
+            ("", "Rejected"),
+        ] {
+            assert_eq!(variant(&classify(message)), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_reset_is_read_and_never_too_early() {
+        for (said, expected) in [
+            ("try again at 9:54 PM.", Some("2026-11-20T21:55:00Z")),
+            ("try again at 8:54 PM.", Some("2026-11-20T20:55:00Z")),
+            ("try again at 6:05 AM.", Some("2026-11-21T06:06:00Z")),
+            ("try again at 12:00 AM.", Some("2026-11-21T00:01:00Z")),
+            ("try again at Nov 24th, 2026 4:55 AM.", Some("2026-11-24T04:56:00Z")),
+            ("try again at Dec 1st, 2026 12:30 PM.", Some("2026-12-01T12:31:00Z")),
+            ("try again at Jan 1st, 2099 1:00 AM.", Some("2026-12-21T20:54:30Z")),
+            ("try again in 1 hour 30 minutes.", Some("2026-11-20T22:24:30Z")),
+            ("try again at noon.", None),
+            ("try again later.", None),
+        ] {
+            let error = classify(&format!("You’ve hit your usage limit. Upgrade or {said}"));
+            assert_eq!(error.retry_at(), expected.map(at), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_pause_of_a_rate_limit_is_read_and_bounded() {
+        for (said, expected) in [
+            ("Please try again in 1.5s.", Some(1_500)),
+            ("Please try again in 20ms. Visit", Some(20)),
+            ("try again in 6m0s", Some(360_000)),
+            ("try again in 11.054 seconds", Some(11_054)),
+            ("try again in 99999999999999999999 days", Some(31 * 24 * 3600 * 1000)),
+            ("try again in a moment", None),
+            ("slow down", None),
+        ] {
+            let now = at("2026-11-20T20:54:30Z");
+            let error = classify(&format!("rate limit exceeded: {said}"));
+            assert_eq!(error.retry_at(), expected.map(|ms| now + Duration::from_millis(ms)), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_fix_fits_the_credentials() {
+        let circumstances = Circumstances { brain: "codex", target: "x", has_key: true, now: Timestamp::EPOCH };
+        let status = "unexpected status 401 Unauthorized: no";
+        assert!(circumstances.classify(status).to_string().contains("check the key"));
+        assert!(classify(status).to_string().contains("run `codex login`"));
+    }
+
+    #[test]
+    fn details_are_one_short_line() {
+        let detail = shortened(&format!("a\n\tb\u{1b}[31m{}", "x".repeat(1000)));
+        assert!(detail.starts_with("a b[31mx") && detail.chars().count() == DETAIL_CHARS_MAX + 1, "{detail}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_panics(message in any::<String>(), nanos in any::<i64>()) {
+            let now = Timestamp::from_nanos(nanos);
+            let circumstances = Circumstances { brain: "codex", target: "x", has_key: false, now };
+            for words in ["", "usage limit try again at ", "rate limit try again in ", "unexpected status "] {
+                let _ = circumstances.classify(&format!("{words}{message}")).to_string();
+            }
+        }
+
+        #[test]
+        fn no_time_panics(day in 0..40u8, year in 0..9999u16, hour in 0..30u8, minute in 0..99u8, nanos in any::<i64>()) {
+            let now = Timestamp::from_nanos(nanos);
+            let circumstances = Circumstances { brain: "codex", target: "x", has_key: false, now };
+            for text in [format!("Nov {day}th, {year:04} {hour}:{minute:02} PM"), format!("{hour}:{minute:02} AM")] {
+                let _ = circumstances.classify(&format!("usage limit, try again at {text}.")).retry_at();
+            }
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,6 @@ const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`,
 ///
 /// One attempt is one run of the CLI; the CLI's own retries are off. The account's login, in its `CODEX_HOME`, is used
 /// where it is and never copied.
-#[derive(Debug)]
 pub struct CodexBrain {
     info: BrainInfo,
     config: CodexConfig,
@@ -151,7 +151,7 @@ impl CodexBrain {
     fn circumstances(&self) -> Circumstances<'_> {
         Circumstances {
             brain: NAME,
-            target: self.config.base_url.as_deref().unwrap_or("OpenAI's servers"),
+            target: self.config.base_url.as_deref().map_or("OpenAI's servers", origin),
             has_key: self.config.api_key.is_some(),
             now: self.clock.now(),
         }
@@ -175,6 +175,12 @@ impl CodexBrain {
             Some(key) if !key.expose().is_empty() => text.replace(key.expose(), "[secret]"),
             _ => text.to_owned(),
         }
+    }
+}
+
+impl fmt::Debug for CodexBrain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodexBrain").field("info", &self.info).field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -266,6 +272,13 @@ fn own_failed(error: OwnError) -> BrainError {
             BrainError::NotConfigured { brain, detail, fix }
         }
     }
+}
+
+/// Host and port of `url`, which may hold a password before them.
+fn origin(url: &str) -> &str {
+    let after = url.split_once("://").map_or(url, |(_, after)| after);
+    let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 /// A directory of its own for one run, with an empty one in it to work in. It is removed when the run is over.

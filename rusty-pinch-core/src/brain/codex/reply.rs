@@ -96,3 +96,71 @@ fn without_fence(text: &str) -> &str {
         .and_then(|text| text.split_once('\n'))
         .map_or(text, |(_, inside)| inside.trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(answer: &str) -> Result<Reply, ReplyError> {
+        Ok(Reply { answer: answer.into(), calls: Vec::new() })
+    }
+
+    fn called(arguments: Value) -> Result<Reply, ReplyError> {
+        Ok(Reply { answer: String::new(), calls: vec![ProposedCall { name: "calc".into(), arguments }] })
+    }
+
+    #[test]
+    fn calls_and_answers_are_told_apart() {
+        let call = |arguments: Value| json!({ "calls": [{ "tool": "calc", "arguments": arguments }], "answer": "" });
+        for (reply, expected) in [
+            (json!({ "calls": [], "answer": "hi" }).to_string(), said("hi")),
+            (json!({ "answer": "hi" }).to_string(), said("hi")),
+            (json!({ "calls": null, "answer": 391 }).to_string(), said("391")),
+            (call(json!(r#"{"a":1}"#)).to_string(), called(json!({ "a": 1 }))),
+            (call(json!({ "a": 1 })).to_string(), called(json!({ "a": 1 }))),
+            (call(json!("")).to_string(), called(json!({}))),
+            (call(Value::Null).to_string(), called(json!({}))),
+            // No tool takes a string, and its error tells the model.
+            (call(json!("{broken")).to_string(), called(json!("{broken"))),
+            (format!("```json\n{}\n```", call(json!("{}"))), called(json!({}))),
+            ("just text".to_owned(), said("just text")),
+            ("```\ncode\n```".to_owned(), said("```\ncode\n```")),
+            (r#"{"name":"Ann"}"#.to_owned(), said(r#"{"name":"Ann"}"#)),
+            (json!({ "calls": [], "answer": " " }).to_string(), Err(ReplyError::Empty)),
+            (String::new(), Err(ReplyError::Empty)),
+            (r#"{"calls":[{"tool":"calc","argu"#.to_owned(), Err(ReplyError::Broken)),
+            (json!({ "calls": "calc", "answer": "" }).to_string(), Err(ReplyError::Calls)),
+            (json!({ "calls": [{ "name": "calc" }], "answer": "x" }).to_string(), Err(ReplyError::Calls)),
+        ] {
+            assert_eq!(structured(&reply), expected, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_reply_asks_for_so_many_calls_and_no_more() {
+        let of = |count: usize| {
+            let calls = vec![json!({ "tool": "a", "arguments": "{}" }); count];
+            structured(&json!({ "calls": calls, "answer": "" }).to_string()).map(|reply| reply.calls.len())
+        };
+        assert_eq!((of(CALLS_MAX), of(CALLS_MAX + 1)), (Ok(CALLS_MAX), Err(ReplyError::TooManyCalls(CALLS_MAX + 1))));
+    }
+
+    #[test]
+    fn a_plain_answer_may_look_like_anything() {
+        assert_eq!(text(" {\"calls\":[]} \n"), said("{\"calls\":[]}"));
+        assert_eq!(text(" \n"), Err(ReplyError::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_panics_and_half_a_reply_never_calls(reply in any::<String>(), cut in 0usize..60) {
+            let _ = (structured(&reply), text(&reply));
+            let whole = json!({ "calls": [{ "tool": "pay", "arguments": "{\"sum\":1}" }], "answer": "" }).to_string();
+            let half = whole.get(..cut.min(whole.len() - 1)).unwrap();
+            prop_assert!(structured(half).is_err());
+        }
+    }
+}
