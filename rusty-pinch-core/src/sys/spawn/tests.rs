@@ -106,7 +106,7 @@ async fn the_whole_group_is_killed_at_the_deadline_and_reaped() {
     command.deadline = SystemClock.now() + Duration::from_millis(150);
     let (exit, took) = timed(&command).await;
     assert_eq!(exit.ending, Ending::Deadline);
-    assert!(took >= Duration::from_millis(150) && took < Duration::from_millis(350), "took {took:?}");
+    assert!(took >= Duration::from_millis(150) && took < Duration::from_millis(500), "took {took:?}");
     let pids = exit.stdout.text().into_owned();
     let (child, grandchild) = pids.trim().split_once(' ').unwrap();
     assert!(!exists(child), "the child is a zombie");
@@ -119,7 +119,7 @@ async fn a_child_that_floods_its_output_is_killed_at_the_deadline_too() {
     command.deadline = SystemClock.now() + Duration::from_millis(150);
     let (exit, took) = timed(&command).await;
     assert_eq!(exit.ending, Ending::Deadline);
-    assert!(exit.stdout.truncated && took < Duration::from_millis(350), "took {took:?}");
+    assert!(exit.stdout.truncated && took < Duration::from_millis(500), "took {took:?}");
 }
 
 #[tokio::test]
