@@ -3,7 +3,7 @@
 //! It owns the sockets, the recording of requests and the bytes of the replies, lies and broken streams included. It
 //! must never reach out, listen on anything but 127.0.0.1, or share code with the clients that it tests: what it speaks
 //! is written down here once more on purpose. Plumbing is in `http`, `reply` and `server`; `chat` speaks chat
-//! completions.
+//! completions, `responses` what the Codex CLI speaks.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod answer;
 pub mod chat;
 mod http;
 mod reply;
+pub mod responses;
 mod scenario;
 mod server;
 

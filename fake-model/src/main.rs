@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use fake_model::{FakeModel, Protocol, SCENARIOS, Scenario};
 
-const USAGE: &str = "usage: fake-model [--port P] [--protocol chat] SCENARIO…\nfor example: fake-model --port 8080 \
+const USAGE: &str = "usage: fake-model [--port P] [--protocol chat|responses] SCENARIO…\nfor example: fake-model --port 8080 \
                      'call=calc:{\"expression\":\"17*23\"}'\nscenarios: ";
 
 fn main() -> ExitCode {

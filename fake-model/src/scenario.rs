@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::chat;
 use crate::http::Request;
 use crate::reply::Reply;
+use crate::responses;
 
 /// The scenarios, as [`Scenario::from_str`] reads them.
 pub const SCENARIOS: &str = "say=TEXT, echo, call=TOOL:JSON, status=CODE, status=CODE:RETRY_AFTER, cut=BYTES, html, \
@@ -22,6 +23,8 @@ const FILLER_BYTES: usize = 64 * 1024;
 pub enum Protocol {
     /// Chat completions.
     Chat,
+    /// The Responses API.
+    Responses,
 }
 
 /// What to play for one request.
@@ -73,7 +76,8 @@ impl FromStr for Protocol {
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         match word {
             "chat" => Ok(Self::Chat),
-            _ => Err(ScenarioError { word: word.to_owned(), rule: "chat".to_owned() }),
+            "responses" => Ok(Self::Responses),
+            _ => Err(ScenarioError { word: word.to_owned(), rule: "chat, responses".to_owned() }),
         }
     }
 }
@@ -112,30 +116,35 @@ impl Protocol {
     pub fn reply(self, request: &Request, answer: &Answer) -> Reply {
         match self {
             Self::Chat => chat::reply(request, answer),
+            Self::Responses => responses::reply(request, answer),
         }
     }
 
     fn offers_tools(self, request: &Request) -> bool {
         match self {
             Self::Chat => chat::offers_tools(request),
+            Self::Responses => responses::offers_tools(request),
         }
     }
 
     fn last_tool_result(self, request: &Request) -> Option<String> {
         match self {
             Self::Chat => chat::last_tool_result(request),
+            Self::Responses => responses::last_tool_result(request),
         }
     }
 
     fn last_user_text(self, request: &Request) -> Option<String> {
         match self {
             Self::Chat => chat::last_user_text(request),
+            Self::Responses => responses::last_user_text(request),
         }
     }
 
     fn error(self, status: u16) -> Reply {
         match self {
             Self::Chat => chat::error(status, "fake_error", "the fake was told to fail"),
+            Self::Responses => responses::error(status, "fake_error", "the fake was told to fail"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A brain holds no conversation and causes no effect but its request. Trying again is `RetryBrain`'s business,
 //! remembering is the store's, and acting is the hands'.
 
+#[cfg(feature = "codex")]
+mod codex;
 mod deltas;
 mod error;
 #[cfg(feature = "http")]
@@ -21,6 +23,8 @@ use serde_json::Value;
 use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 
+#[cfg(feature = "codex")]
+pub use codex::*;
 pub use deltas::{Delta, Deltas};
 pub use error::{BrainError, ErrorClass, Exhausted};
 #[cfg(feature = "http")]
