@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 #![allow(clippy::disallowed_methods, reason = "the worker is a process with its own environment")]
 
+mod scratch;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +19,7 @@ use rusty_pinch_core::{
     Change, Entry, Event, JournalId, Key, Line, LocalStore, Page, Position, Precondition, SessionId, Span, Store,
     StoreError, Timestamp,
 };
+use scratch::scratch;
 use serde_json::json;
 
 const FOLDER: &str = "STORE_FAULTS_FOLDER";
@@ -292,12 +295,6 @@ impl Said {
         }
         said
     }
-}
-
-/// The folder for one run: in memory where that exists, for the library decides what a sync is worth.
-fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// Looks at what the worker left, with a disk that works again.
