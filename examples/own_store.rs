@@ -54,7 +54,8 @@ impl Store for TwoMaps {
     async fn read(&self, journal: &JournalId, span: Span) -> Result<Page, StoreError> {
         let data = self.data();
         let entries = data.journals.get(journal).map_or(&[][..], Vec::as_slice);
-        let located = |index| Located { at: Position::new(index as u64), line: Line::Entry(Arc::clone(&entries[index])) };
+        let located =
+            |index| Located { at: Position::new(index as u64), line: Line::Entry(Arc::clone(&entries[index])) };
         Ok(Page { lines: span.indices(entries.len()).map(located).collect(), end: Position::new(entries.len() as u64) })
     }
 

@@ -35,7 +35,7 @@ fn journal() -> JournalId {
 
 /// The entries of a round: one, or some that reach over several pages.
 fn entries(round: usize) -> Vec<Entry> {
-    let say = |content: String| Event::User { content }.at(Timestamp::EPOCH);
+    let say = |content: String| Event::User { content, key: None }.at(Timestamp::EPOCH);
     if round == 1 {
         return vec![say("1a".into()), say(format!("1b{}", "x".repeat(9_000))), say("1c".into())];
     }

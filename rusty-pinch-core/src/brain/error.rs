@@ -241,9 +241,4 @@ impl BrainError {
             _ => None,
         }
     }
-
-    /// How many requests were made.
-    pub fn attempts(&self) -> u32 {
-        1
-    }
 }

@@ -12,4 +12,4 @@ pub use clock::{Clock, SystemClock};
 pub(crate) use entropy::random;
 pub use entropy::{Entropy, SystemEntropy};
 #[cfg(feature = "codex")]
-pub use spawn::{Captured, Command, Ending, Exit, Limits, Lines, OutputLine, Spawn, SpawnError, SystemSpawn};
+pub use spawn::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError, SystemSpawn};

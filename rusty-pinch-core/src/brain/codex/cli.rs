@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::config::{CodexConfig, OwnInvocation};
 use super::events::EVENT_LINE_BYTES_MAX;
 use crate::data::Timestamp;
-use crate::sys::{Command, Limits};
+use crate::sys::{Command, OutputLimits};
 
 /// The longest prompt that is passed as an argument; Linux allows 128 KiB for one.
 pub(super) const PROMPT_ARGUMENT_BYTES_MAX: usize = 120 * 1024;
@@ -124,10 +124,10 @@ pub(super) fn catalogue(config: &CodexConfig, directory: &Path, deadline: Timest
         environment: environment(config),
         directory: directory.to_owned(),
         input: Arc::from([]),
-        limits: Limits {
+        limits: OutputLimits {
             stdout_bytes_max: CATALOGUE_BYTES_MAX,
             stderr_bytes_max: STDERR_BYTES_MAX,
-            ..Limits::default()
+            ..OutputLimits::default()
         },
         deadline,
     }
@@ -187,8 +187,8 @@ fn before_dash(arguments: &[String]) -> usize {
     arguments.iter().position(|argument| argument == "-").unwrap_or(arguments.len())
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> OutputLimits {
+    OutputLimits {
         stdout_bytes_max: EVENT_LINE_BYTES_MAX,
         stderr_bytes_max: STDERR_BYTES_MAX,
         line_bytes_max: EVENT_LINE_BYTES_MAX,

@@ -57,7 +57,7 @@ pub struct Command {
     /// What it reads on standard input, which ends after it.
     pub input: Arc<[u8]>,
     /// How much output is kept.
-    pub limits: Limits,
+    pub limits: OutputLimits,
     /// When it is killed.
     pub deadline: Timestamp,
 }
@@ -78,7 +78,7 @@ impl Debug for Command {
 
 /// How much of a child's output is kept. What goes over it is read and thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct OutputLimits {
     /// Of standard output.
     pub stdout_bytes_max: usize,
     /// Of standard error.
@@ -87,7 +87,7 @@ pub struct Limits {
     pub line_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for OutputLimits {
     /// 1 MiB of output, 64 KiB of errors, 64 KiB a line.
     fn default() -> Self {
         Self { stdout_bytes_max: 1024 * 1024, stderr_bytes_max: 64 * 1024, line_bytes_max: 64 * 1024 }
@@ -100,7 +100,7 @@ impl Default for Limits {
 pub enum OutputLine<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// The beginning of a line that went over [`Limits::line_bytes_max`].
+    /// The beginning of a line that went over [`OutputLimits::line_bytes_max`].
     Cut(&'a [u8]),
 }
 

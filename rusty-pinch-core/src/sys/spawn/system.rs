@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin};
 
-use super::{Captured, Command, Ending, Exit, Limits, Lines, OutputLine, Spawn, SpawnError};
+use super::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError};
 use crate::sys::Clock;
 
 /// How long the outputs may stay open after the child's end, because a grandchild holds them.
@@ -174,12 +174,12 @@ struct Drain<'a> {
 }
 
 impl<'a> Drain<'a> {
-    fn stdout(limits: Limits, lines: &'a Lines) -> Self {
+    fn stdout(limits: OutputLimits, lines: &'a Lines) -> Self {
         let lines = Splitter { lines, line: Vec::new(), bytes_max: limits.line_bytes_max, cut: false };
         Self { captured: Captured::default(), bytes_max: limits.stdout_bytes_max, lines: Some(lines) }
     }
 
-    fn stderr(limits: Limits) -> Self {
+    fn stderr(limits: OutputLimits) -> Self {
         Self { captured: Captured::default(), bytes_max: limits.stderr_bytes_max, lines: None }
     }
 

@@ -21,7 +21,7 @@ fn sh(script: &str) -> Command {
         environment: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]),
         directory: std::env::temp_dir(),
         input: Arc::from([]),
-        limits: Limits::default(),
+        limits: OutputLimits::default(),
         deadline: SystemClock.now() + LONG,
     }
 }
@@ -86,7 +86,7 @@ async fn a_child_gets_what_the_command_lists_and_nothing_else() {
 async fn ten_mebibytes_on_every_pipe_are_no_reason_to_hang() {
     let mut command = sh("head -c 10485760 /dev/zero >&2 & cat; wait");
     command.input = vec![b'x'; 10 * 1024 * 1024].into();
-    command.limits = Limits { stdout_bytes_max: 11 * 1024 * 1024, ..Limits::default() };
+    command.limits = OutputLimits { stdout_bytes_max: 11 * 1024 * 1024, ..OutputLimits::default() };
     let exit = run(&command).await;
     assert_eq!(exit.ending, Ending::Code(0));
     assert_eq!((exit.stdout.bytes.len(), exit.stdout.truncated), (10 * 1024 * 1024, false));
