@@ -26,7 +26,7 @@ fn journal() -> JournalId {
 }
 
 fn said(content: &str) -> Entry {
-    Event::User { content: content.into() }.at(Timestamp::EPOCH)
+    Event::User { content: content.into(), key: None }.at(Timestamp::EPOCH)
 }
 
 async fn all(store: &LocalStore) -> Page {
