@@ -52,7 +52,7 @@ async fn append(store: &LocalStore, name: &str) {
         let guard = store.lock(&lock, LONG).await.unwrap();
         let mut end = store.read(&journal, Span::Last(0)).await.unwrap().end;
         for n in first..first + APPENDS_AT_ONCE {
-            let entry = Event::User { content: format!("{name} {n}") }.at(Timestamp::EPOCH);
+            let entry = Event::User { content: format!("{name} {n}"), key: None }.at(Timestamp::EPOCH);
             end = store.append(&journal, end, &[entry]).await.expect("the holder of the lock is never overtaken");
         }
         drop(guard);
