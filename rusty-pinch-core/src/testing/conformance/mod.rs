@@ -3,9 +3,11 @@
 //! A suite takes a function that makes a fresh, empty implementation, and panics at the first clause of the contract
 //! that does not hold, naming it.
 
+mod brain;
 pub mod hands;
 mod journals;
 mod records;
 mod store;
 
+pub use brain::{BrainCase, StuckBrain, brain};
 pub use store::store;
