@@ -30,6 +30,7 @@ mod channel;
 pub mod config;
 mod data;
 mod hands;
+mod pulse;
 mod store;
 mod sys;
 mod telemetry;
@@ -64,6 +65,9 @@ pub use hands::{
     Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Hands, HandsError, Invocation, Repeat,
     Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError,
     ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+};
+pub use pulse::{
+    Action, ApprovalPulse, Done, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
 };
 #[cfg(feature = "sqlite")]
 pub use store::LocalStore;

@@ -6,8 +6,10 @@
 mod brain;
 pub mod hands;
 mod journals;
+mod pulse;
 mod records;
 mod store;
 
 pub use brain::{BrainCase, StuckBrain, brain};
+pub use pulse::pulse;
 pub use store::store;
