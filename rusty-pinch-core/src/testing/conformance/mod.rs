@@ -4,6 +4,7 @@
 //! that does not hold, naming it.
 
 mod brain;
+mod channel;
 pub mod hands;
 mod journals;
 mod pulse;
@@ -11,5 +12,6 @@ mod records;
 mod store;
 
 pub use brain::{BrainCase, StuckBrain, brain};
+pub use channel::{ChannelPeer, channel};
 pub use pulse::pulse;
 pub use store::store;
