@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .once()
         .risk(Risk::Critical)
         .example("pay 5 euros", json!({"amount": 5}))
-        .run(|payment: Payment| async move { Ok::<_, String>(format!("{} euros are paid", payment.amount)) });
+        .run(|payment: Payment| async move { Ok(format!("{} euros are paid", payment.amount)) });
     let agent = Agent::builder(LocalBrain::default()).hands(Toolbox::new().tool(pay)).build();
 
     let reply = match agent.turn("desk", "pay 7 euros").await? {

@@ -17,11 +17,7 @@ struct Pot {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let brew = Tool::new("brew", "Brews coffee").once().example("brew 2 cups of coffee", json!({"cups": 2})).run(
         |pot: Pot| async move {
-            if pot.cups > 12 {
-                Err("the pot holds 12 cups".to_owned())
-            } else {
-                Ok(format!("{} cups are ready", pot.cups))
-            }
+            if pot.cups > 12 { Err("the pot holds 12 cups".into()) } else { Ok(format!("{} cups are ready", pot.cups)) }
         },
     );
     let agent = Agent::builder(LocalBrain::default()).hands(Toolbox::new().tool(brew).check()?).build();

@@ -54,7 +54,10 @@ pub use brain::{
 pub use brain::{
     CONNECT_TIMEOUT, CONTEXT_TOKENS_UNKNOWN, HttpBrain, HttpBrainConfig, HttpPreset, IDLE_TIMEOUT, RESPONSE_BYTES_MAX,
 };
-pub use channel::{Channel, ChannelError, ChannelInfo, Delivery, Inbound, InboundId, Outbound};
+pub use channel::{
+    Channel, ChannelError, ChannelInfo, ChannelWorker, Delivery, Inbound, InboundId, LoopbackChannel, LoopbackPeer,
+    Outbound, Parked, ParkedItem, SayError, WorkerError,
+};
 pub use config::{Settings, SettingsError, SettingsProblem, Vars};
 pub use data::{
     ApprovalToken, CallId, CallOutcome, IdError, Message, OutcomeStatus, RequestId, SESSION_ID_BYTES_MAX, Secret,
