@@ -181,7 +181,8 @@ impl ToolBuilder {
         self
     }
 
-    /// The parameters that `/tool <name> [args]` fills, in order; the last takes the rest of the text.
+    /// The parameters that `/tool <name> [args]` fills, in order; the last takes the rest of the text. A tool with one
+    /// parameter needs no list.
     #[must_use]
     pub fn positional<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.positional = names.into_iter().map(Into::into).collect();
@@ -228,9 +229,12 @@ impl ToolBuilder {
         Tool { spec: self.spec(schema::of::<Args>()), run: Arc::new(run), summarize }
     }
 
-    fn spec(self, parameters: Option<Value>) -> Result<ToolSpec, ToolboxError> {
+    fn spec(mut self, parameters: Option<Value>) -> Result<ToolSpec, ToolboxError> {
         let name = ToolName::new(&self.draft.name)?;
         let Some(parameters) = parameters else { return Err(ToolboxError::NotAnObject { tool: name }) };
+        if let (true, Some(only)) = (self.positional.is_empty(), only_property(&parameters)) {
+            self.positional.push(only.clone());
+        }
         if let Some(parameter) = self.positional.iter().find(|p| parameters["properties"].get(p.as_str()).is_none()) {
             return Err(ToolboxError::UnknownParameter { tool: name, parameter: parameter.clone() });
         }
@@ -249,6 +253,13 @@ impl ToolBuilder {
             examples: self.examples,
         })
     }
+}
+
+/// The name of the parameter, when there is one alone.
+fn only_property(parameters: &Value) -> Option<&String> {
+    let properties = parameters.get("properties")?.as_object()?;
+    let mut names = properties.keys();
+    names.next().filter(|_| properties.len() == 1)
 }
 
 fn is_empty(arguments: &Value) -> bool {
