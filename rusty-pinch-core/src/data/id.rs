@@ -55,6 +55,13 @@ pub enum IdError {
     },
 }
 
+impl From<std::convert::Infallible> for IdError {
+    /// For `TryInto<SessionId>` of a session id, which can't fail.
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 fn bounded(what: &'static str, id: &str, bytes_max: usize) -> Result<(), IdError> {
     if id.trim().is_empty() {
         return Err(IdError::Empty { what });

@@ -1,7 +1,7 @@
 //! Several hands behind one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -13,9 +13,17 @@ use crate::data::{CallOutcome, ToolCall, ToolName};
 ///
 /// Where two have a tool of the same name, the first one's counts and the other's can't be seen or called. Tools of
 /// hands whose set changes (skills) are looked up anew for every call.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct CombinedHands {
     members: Vec<Arc<dyn Hands>>,
+    /// The last snapshot, with those of the members that it was made of.
+    snapshot: Mutex<Option<Snapshot>>,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    members: Vec<Arc<[ToolSpec]>>,
+    all: Arc<[ToolSpec]>,
 }
 
 impl CombinedHands {
@@ -49,18 +57,25 @@ impl CombinedHands {
 
 #[async_trait]
 impl Hands for CombinedHands {
-    /// Sorted by name.
+    /// Sorted by name. The same snapshot as long as no member has another one.
     fn tools(&self) -> Arc<[ToolSpec]> {
         if let [only] = self.members.as_slice() {
             return only.tools();
         }
-        let mut specs = BTreeMap::<ToolName, ToolSpec>::new();
-        for member in &self.members {
-            for spec in member.tools().iter() {
-                specs.entry(spec.name.clone()).or_insert_with(|| spec.clone());
-            }
+        let members: Vec<_> = self.members.iter().map(|member| member.tools()).collect();
+        let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = snapshot.as_ref()
+            && last.members.iter().zip(&members).all(|(then, now)| Arc::ptr_eq(then, now))
+        {
+            return Arc::clone(&last.all);
         }
-        specs.into_values().collect()
+        let mut specs = BTreeMap::<ToolName, ToolSpec>::new();
+        for spec in members.iter().flat_map(|member| member.iter()) {
+            specs.entry(spec.name.clone()).or_insert_with(|| spec.clone());
+        }
+        let all: Arc<[ToolSpec]> = specs.into_values().collect();
+        *snapshot = Some(Snapshot { members, all: Arc::clone(&all) });
+        all
     }
 
     async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
@@ -106,6 +121,7 @@ mod tests {
         let hands = CombinedHands::new().with(says("b", "first")).with(says("b", "second")).with(says("a", "third"));
         let names: Vec<_> = hands.tools().iter().map(|spec| spec.name.to_string()).collect();
         assert_eq!(names, ["a", "b"]);
+        assert!(Arc::ptr_eq(&hands.tools(), &hands.tools()), "the catalogue is made anew for every turn");
         assert_eq!(hands.clashes(), [ToolName::new("b").unwrap()]);
         assert_eq!(invoke(&hands, "b").await, CallOutcome::ok("first"));
         assert_eq!(invoke(&hands, "a").await, CallOutcome::ok("third"));

@@ -25,6 +25,8 @@ pub enum Event {
     User {
         /// The message.
         content: String,
+        /// Where it came from, when whoever sent it may send it again: the same key never opens two turns.
+        key: Option<String>,
     },
     /// A brain answered, or asked for calls.
     Assistant {
@@ -120,7 +122,7 @@ impl Event {
     /// The text it carries.
     pub fn content(&self) -> &str {
         match self {
-            Self::User { content }
+            Self::User { content, .. }
             | Self::Assistant { content, .. }
             | Self::Asked { content, .. }
             | Self::Decided { content, .. }
@@ -138,6 +140,8 @@ struct Row<Text, Calls, Call, Id, Token> {
     timestamp: Timestamp,
     role: Text,
     content: Text,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    key: Option<Text>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     calls: Option<Calls>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
@@ -173,6 +177,7 @@ impl Serialize for Entry {
             timestamp: self.timestamp,
             role: self.event.role(),
             content: self.event.content(),
+            key: None,
             calls: None,
             brain: None,
             usage: None,
@@ -185,7 +190,8 @@ impl Serialize for Entry {
             through: None,
         };
         match &self.event {
-            Event::User { .. } | Event::Stopped { .. } => {}
+            Event::User { key, .. } => row.key = key.as_deref(),
+            Event::Stopped { .. } => {}
             Event::Assistant { calls, brain, usage, .. } => {
                 row.calls = (!calls.is_empty()).then_some(calls);
                 row.brain = brain.as_deref();
@@ -212,7 +218,7 @@ impl<'de> Deserialize<'de> for Entry {
         let content = row.content;
         let need = |field| D::Error::missing_field(field);
         let event = match row.role.as_str() {
-            "user" => Event::User { content },
+            "user" => Event::User { content, key: row.key },
             "assistant" => {
                 Event::Assistant { content, calls: row.calls.unwrap_or_default(), brain: row.brain, usage: row.usage }
             }
@@ -256,7 +262,7 @@ mod tests {
         let id = call.id.clone();
         let outcome = CallOutcome { status: OutcomeStatus::Unknown, content: "?".into() };
         for event in [
-            Event::User { content: "hi \"there\"\n".into() },
+            Event::User { content: "hi \"there\"\n".into(), key: Some("k".into()) },
             Event::Assistant {
                 content: String::new(),
                 calls: vec![call.clone()],
@@ -279,7 +285,7 @@ mod tests {
     #[test]
     fn a_line_of_three_fields_is_whole_and_unknown_roles_are_not() {
         let line = r#"{"role":"user","content":"hi","timestamp":"2026-01-01T00:00:00.123456789+00:00"}"#;
-        assert_eq!(serde_json::from_str::<Entry>(line).unwrap().event, Event::User { content: "hi".into() });
+        assert_eq!(serde_json::from_str::<Entry>(line).unwrap().event, Event::User { content: "hi".into(), key: None });
         assert!(serde_json::from_str::<Entry>(&line.replace("user", "wizard")).is_err());
         assert!(serde_json::from_str::<Entry>(&line.replace("user", "started")).is_err());
     }

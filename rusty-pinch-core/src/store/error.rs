@@ -70,6 +70,18 @@ pub enum StoreError {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// A newer version wrote it, in a form that this one does not know. Nothing was changed.
+    #[error(
+        "{what} has format {found}, written by a newer version; this one knows up to {newest}, so use the newer one"
+    )]
+    TooNew {
+        /// Which file.
+        what: String,
+        /// Its format.
+        found: i64,
+        /// The newest format that this version knows.
+        newest: i64,
+    },
     /// The storage failed in another way. Whether a write happened is unknown; read again before deciding anything.
     #[error("{what} failed in the store")]
     Failed {

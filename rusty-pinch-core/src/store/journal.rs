@@ -41,6 +41,11 @@ impl LockName {
         Self(format!("session:{session}").into())
     }
 
+    /// The lock of the session whose journal this is.
+    pub fn journal(journal: &JournalId) -> Self {
+        Self::session(&journal.0)
+    }
+
     /// The lock for a task of which only one may run on a store, such as `worker:telegram`.
     pub fn task(name: &str) -> Self {
         Self(format!("task:{name}").into())

@@ -9,8 +9,11 @@
 mod entry;
 mod error;
 mod journal;
+#[cfg(feature = "sqlite")]
+mod local;
 mod memory;
 mod record;
+pub(crate) mod settings;
 
 use std::any::Any;
 use std::fmt;
@@ -22,14 +25,18 @@ use async_trait::async_trait;
 pub use entry::{Entry, Event, Verdict};
 pub use error::StoreError;
 pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
+#[cfg(feature = "sqlite")]
+pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use record::{Change, Key, KeyRange, Precondition, Record, Revision};
+pub use settings::StoreSettings;
 
 /// Keeps journals and records.
 ///
 /// # Contract
 /// - **`lock`** is exclusive across processes that share the store. It is free again when the guard drops or its
-///   process dies. It waits up to `wait`, then fails with [`StoreError::Busy`].
+///   process dies. It waits up to `wait`, then fails with [`StoreError::Busy`]. An append whose future was dropped has
+///   ended before the lock of its session ([`LockName::journal`]) is taken by somebody else.
 /// - **`append`** writes nothing unless the journal ends at `at` ([`StoreError::Moved`]). The entries are durable
 ///   before it returns `Ok` with the new end. After an error, or when the future is dropped, none, a prefix or all of
 ///   them may be there: read again before deciding anything. An empty `entries` only checks the position.

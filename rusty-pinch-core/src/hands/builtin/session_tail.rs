@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn user(content: &str) -> Event {
-        Event::User { content: content.into() }
+        Event::User { content: content.into(), key: None }
     }
 
     fn assistant(content: &str) -> Event {

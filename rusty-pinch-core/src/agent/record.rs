@@ -1,0 +1,135 @@
+//! Gathers what the log says about a turn while it runs.
+
+use super::Parts;
+use super::history::{Progress, TurnState};
+use super::reply::{Reply, TurnError};
+use super::turn::{Work, command_of};
+use crate::brain::{BrainError, Completion};
+use crate::data::{IdError, OutcomeStatus, RequestId, SessionId, Timestamp};
+use crate::hands::ToolCommand;
+use crate::sys::random;
+use crate::telemetry::{TurnPath, TurnRecord, TurnStatus};
+
+pub(super) struct Log {
+    began: Timestamp,
+    request_id: RequestId,
+    session: String,
+    path: TurnPath,
+    user_chars: usize,
+    tool: Option<String>,
+    attempts: Option<u32>,
+    cache_hits: u32,
+    cache_misses: u32,
+    error: Option<String>,
+}
+
+fn name(session: &Result<SessionId, IdError>) -> String {
+    session.as_ref().map_or_else(|_| String::new(), SessionId::to_string)
+}
+
+impl Log {
+    pub(super) fn begin(parts: &Parts, work: &Work) -> Self {
+        let began = parts.clock.now();
+        let (session, text) = match work {
+            Work::Message { session, text, .. } => (name(session), text.as_str()),
+            Work::Resume { session } => (name(session), ""),
+            Work::Settle { .. } => (String::new(), ""),
+        };
+        let path = if ToolCommand::parse(text).is_some() { TurnPath::Tool } else { TurnPath::Provider };
+        Self {
+            began,
+            request_id: RequestId::mint(began, random(&*parts.entropy)),
+            session,
+            path,
+            user_chars: text.chars().count(),
+            tool: None,
+            attempts: None,
+            cache_hits: 0,
+            cache_misses: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn session(&mut self, session: &SessionId) {
+        self.session = session.to_string();
+    }
+
+    pub(super) fn tool(&mut self, name: &str) {
+        self.tool = Some(name.to_owned());
+    }
+
+    /// A prompt was assembled; its static part was at hand or not.
+    pub(super) fn prompted(&mut self, cached: bool) {
+        if cached {
+            self.cache_hits += 1;
+        } else {
+            self.cache_misses += 1;
+        }
+    }
+
+    /// A brain was asked.
+    pub(super) fn asked(&mut self, answer: &Result<Completion, BrainError>) {
+        let attempts = match answer {
+            Ok(completion) => completion.attempts,
+            Err(error) => error.attempts(),
+        };
+        self.attempts = Some(self.attempts.unwrap_or(0).saturating_add(attempts));
+    }
+
+    /// A command whose tool failed is an answer to the person and an error to the log.
+    pub(super) fn failed_command(&mut self, turn: Option<&TurnState>) {
+        let Some(turn) = turn.filter(|turn| command_of(turn).is_some()) else { return };
+        self.error = turn.calls.iter().find_map(|state| match &state.progress {
+            Progress::Closed { status, content } if *status != OutcomeStatus::Ok => Some(content.clone()),
+            _ => None,
+        });
+    }
+
+    pub(super) fn finish(&mut self, parts: &Parts, reply: &Result<Reply, TurnError>) -> TurnRecord {
+        let now = parts.clock.now();
+        let error = match reply {
+            Err(error) => Some(with_causes(error)),
+            Ok(Reply::Stopped(why)) => Some(why.clone()),
+            Ok(_) => self.error.take(),
+        };
+        let status = match reply {
+            Ok(Reply::NeedsApproval(_)) => TurnStatus::NeedsApproval,
+            _ if error.is_some() => TurnStatus::Error,
+            _ => TurnStatus::Ok,
+        };
+        let response_chars = match reply {
+            Ok(reply @ (Reply::Said(_) | Reply::NeedsApproval(_))) => reply.to_string().chars().count(),
+            _ => 0,
+        };
+        let info = parts.brain.info();
+        TurnRecord {
+            timestamp: now,
+            request_id: self.request_id.clone(),
+            session_id: std::mem::take(&mut self.session),
+            path: self.path,
+            status,
+            provider: info.name.clone(),
+            model: info.model.clone(),
+            provider_reason: parts.provider_reason.clone(),
+            tool_name: self.tool.take(),
+            attempts: self.attempts,
+            latency_ms: self.attempts.map(|_| u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX)),
+            user_chars: self.user_chars as u64,
+            response_chars: response_chars as u64,
+            prompt_cache_hits: self.cache_hits,
+            prompt_cache_misses: self.cache_misses,
+            error,
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

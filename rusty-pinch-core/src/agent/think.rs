@@ -1,0 +1,112 @@
+//! One completion: asked of the brain, or, for a message that is a command, read off the message.
+
+use serde_json::Value;
+
+use super::compact;
+use super::history::{Progress, TurnState};
+use super::limits::CALLS_PER_COMPLETION_MAX;
+use super::prompt::{Ingredients, TooLong, prompt_tokens};
+use super::reply::TurnError;
+use super::tape::Tape;
+use super::turn::{Run, command_of};
+use crate::brain::{BrainError, Completion, CompletionRequest};
+use crate::data::{CallId, ToolCall};
+use crate::hands::{ToolCommand, ToolSpec, builtin};
+use crate::store::Event;
+use crate::sys::random;
+
+/// Takes the turn's next completion and notes it.
+pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> Result<(), TurnError> {
+    if let Some(command) = command_of(turn) {
+        let completion = of_command(run, &command, turn);
+        note(run, tape, completion, None);
+        return Ok(());
+    }
+    let completion = ask(run, tape).await?;
+    let brain = run.parts.brain.info().name.clone();
+    note(run, tape, completion, Some(brain));
+    Ok(())
+}
+
+/// What a command means: its call first, then the call's output as the answer. No brain takes part.
+fn of_command(run: &Run, command: &ToolCommand, turn: &TurnState) -> Completion {
+    match turn.calls.first() {
+        None => match arguments_of(command, &run.parts.hands.tools()) {
+            Ok(arguments) => Completion::call(command.name.as_str(), arguments),
+            // It could be run when the message came; the tools changed since.
+            Err(error) => Completion::text(error.to_string()),
+        },
+        Some(state) => {
+            let output = match &state.progress {
+                Progress::Closed { content, .. } => content.as_str(),
+                _ => "",
+            };
+            Completion::text(format!("[tool:{}]\n{output}", state.call.name))
+        }
+    }
+}
+
+/// The arguments of a command's call.
+pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<Value, TurnError> {
+    match tools.iter().find(|spec| spec.name == command.name) {
+        Some(spec) => Ok(command.arguments(spec)?),
+        None => {
+            let available: Vec<&str> = tools.iter().map(|spec| spec.name.as_str()).collect();
+            Err(TurnError::UnknownTool { name: command.name.clone(), available: available.join(", ") })
+        }
+    }
+}
+
+async fn ask(run: &mut Run, tape: &mut Tape) -> Result<Completion, TurnError> {
+    let parts = std::sync::Arc::clone(&run.parts);
+    let brain = parts.brain.info();
+    tape.read_back_for_prompt(prompt_tokens(brain)).await?;
+    if !brain.free {
+        parts.barrier(tape, run.deadline).await?;
+    }
+    if let Some(fold) = compact::plan(&tape.lines, brain) {
+        let through = fold.through;
+        let content = compact::summarise(&parts, &fold, run.deadline).await;
+        tape.push(Event::Summary { content, through });
+    }
+    let pinned = builtin::pinned(&*parts.store).await?;
+    let pinned: Vec<String> = pinned.into_iter().map(|note| note.text).collect();
+    let tools = parts.hands.tools();
+    let ingredients = Ingredients { brain, tools: &tools, pinned: &pinned, lines: &tape.lines };
+    let prompt = parts.prompt.assemble(&ingredients).map_err(|TooLong { needed, available }| {
+        TurnError::PromptTooLong { brain: brain.name.clone(), needed, available }
+    })?;
+    run.log.prompted(prompt.cached);
+    if !brain.free {
+        parts.barrier(tape, run.deadline).await?;
+    }
+    let request = CompletionRequest { messages: prompt.messages, tools, deadline: run.deadline, lane: run.lane };
+    let completion = tokio::select! {
+        biased;
+        answer = parts.brain.complete(&request, &run.deltas) => answer,
+        () = parts.clock.sleep_until(run.deadline) => Err(BrainError::DeadlineExceeded { brain: brain.name.clone() }),
+    };
+    run.log.asked(&completion);
+    let completion = completion?;
+    if completion.calls.is_empty() && completion.content.trim().is_empty() {
+        let detail = "an empty answer".to_owned();
+        return Err(BrainError::Malformed { brain: brain.name.clone(), detail }.into());
+    }
+    Ok(completion)
+}
+
+fn note(run: &Run, tape: &mut Tape, completion: Completion, brain: Option<String>) {
+    let ids: [u8; 8] = random(&*run.parts.entropy);
+    let asked = completion.calls.len();
+    if asked > CALLS_PER_COMPLETION_MAX {
+        tracing::warn!(asked, kept = CALLS_PER_COMPLETION_MAX, "a completion asked for too many calls");
+    }
+    let calls = completion.calls.into_iter().take(CALLS_PER_COMPLETION_MAX).enumerate();
+    let calls = calls.map(|(index, call)| ToolCall {
+        id: CallId::mint(ids, index),
+        name: call.name,
+        arguments: call.arguments,
+    });
+    let content = completion.content;
+    tape.push(Event::Assistant { content, calls: calls.collect(), brain, usage: completion.usage });
+}
