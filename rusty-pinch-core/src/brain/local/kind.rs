@@ -1,5 +1,8 @@
 //! What a value looks like, learned from a tool's schema and from the values in its examples.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::words::{self, Word, breaks_a_name, has_content};
@@ -13,7 +16,7 @@ const NAME_WORDS_MORE: usize = 2;
 const NAME_WORDS_MAX: usize = 3;
 
 /// What a value looks like.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Kind {
     /// A number or one of several options: whatever the schema can read.
     Typed,
@@ -36,9 +39,44 @@ pub(super) enum Kind {
     Text,
 }
 
+/// The kinds of a tool's values.
+#[derive(Debug)]
+pub(super) struct Kinds {
+    by_parameter: BTreeMap<String, Arc<Kind>>,
+    /// Every example has the same arguments.
+    alike: bool,
+}
+
+impl Kinds {
+    /// Those of `spec`.
+    pub(super) fn of(spec: &ToolSpec) -> Self {
+        let properties = spec.parameters.get("properties").and_then(Value::as_object);
+        let names = properties.into_iter().flat_map(|properties| properties.keys());
+        let by_parameter = names.map(|name| (name.clone(), Arc::new(Kind::of(spec, name)))).collect();
+        let mut arguments = spec.examples.iter().map(|example| {
+            example.arguments.as_object().map(|fields| fields.keys().collect::<Vec<_>>()).unwrap_or_default()
+        });
+        let first = arguments.next();
+        Self { by_parameter, alike: arguments.all(|other| Some(other) == first) }
+    }
+
+    /// The kind of a parameter's values.
+    pub(super) fn get(&self, parameter: &str) -> Option<&Arc<Kind>> {
+        self.by_parameter.get(parameter)
+    }
+
+    /// Whether an example's value of `parameter` is a hole.
+    ///
+    /// One of several options is one only where every option takes the same arguments, as a lamp's `on` and `off` do.
+    /// Otherwise it stays a word: `list my notes` does not teach `pin my notes`.
+    pub(super) fn is_hole(&self, spec: &ToolSpec, parameter: &str) -> bool {
+        self.alike || property(spec, parameter).get("enum").is_none()
+    }
+}
+
 impl Kind {
     /// The kind of the values of `parameter`.
-    pub(super) fn of(spec: &ToolSpec, parameter: &str) -> Self {
+    fn of(spec: &ToolSpec, parameter: &str) -> Self {
         let property = property(spec, parameter);
         let types = schema_types(property);
         if property.get("enum").is_some() || (!types.is_empty() && !types.contains(&"string")) {

@@ -21,7 +21,7 @@ pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a Tool
     for spec in tools {
         for template in all_of(spec) {
             let words = if template.is_whole { &all } else { polite };
-            let Some(fit) = template.fit(spec, Said::new(message, &all, words)) else { continue };
+            let Some(fit) = template.fit(spec, Said::new(message, &all, words), SCORE_MIN) else { continue };
             // To change something takes an order: neither a question about it nor a sentence that only contains one.
             let is_order = template.asks || !(is_question || fit.begins_otherwise);
             if is_order || spec.repeat == Repeat::ReadOnly {

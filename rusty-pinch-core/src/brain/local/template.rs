@@ -1,8 +1,10 @@
 //! An example with holes where its values stand, and how well a message fits it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::kind::{Kind, property};
+use super::kind::{Kind, Kinds, property};
 use super::words::{Said, Word, asks, cost, has_content, weight, without_politeness, words};
 use crate::hands::{ToolExample, ToolSpec, argument_misfit, required_parameters};
 
@@ -24,7 +26,7 @@ pub(super) struct Template {
 #[derive(Debug)]
 enum Part {
     Word(Word),
-    Hole { parameter: String, kind: Kind },
+    Hole { parameter: String, kind: Arc<Kind> },
 }
 
 /// How a message fits a template.
@@ -42,39 +44,30 @@ pub(super) struct Fit {
 
 impl Template {
     /// The template of an example.
-    ///
-    /// One of several options is a hole only where every option takes the same arguments, as a lamp's `on` and `off`
-    /// do. Otherwise it stays a word: `list my notes` does not teach `pin my notes`.
-    fn of_example(spec: &ToolSpec, example: &ToolExample) -> Option<Self> {
-        let names = |example: &ToolExample| -> Vec<String> {
-            example.arguments.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect()
-        };
-        let alike = spec.examples.iter().all(|other| names(other) == names(example));
-        let is_hole = |name: &str| alike || property(spec, name).get("enum").is_none();
+    fn of_example(spec: &ToolSpec, kinds: &Kinds, example: &ToolExample) -> Option<Self> {
         let all = words(&example.message);
         let (polite, _) = without_politeness(&all);
         let asks = all.first().is_some_and(asks) || example.message.trim_end().ends_with('?');
-        let without = Self { asks, ..Self::with_holes(spec, polite, example, &is_hole) };
+        let without = Self { asks, ..Self::with_holes(spec, kinds, example, polite) };
         if without.is_usable() {
             return Some(without);
         }
-        let whole = Self { is_whole: true, asks, ..Self::with_holes(spec, &all, example, &is_hole) };
+        let whole = Self { is_whole: true, asks, ..Self::with_holes(spec, kinds, example, &all) };
         whole.is_usable().then_some(whole)
     }
 
-    fn with_holes(spec: &ToolSpec, words: &[Word], example: &ToolExample, is_hole: &impl Fn(&str) -> bool) -> Self {
+    fn with_holes(spec: &ToolSpec, kinds: &Kinds, example: &ToolExample, words: &[Word]) -> Self {
         let mut constants = example.arguments.as_object().cloned().unwrap_or_default();
         let mut parts: Vec<Part> = words.iter().take(PARTS_MAX).cloned().map(Part::Word).collect();
         let mut values: Vec<_> = constants
             .iter()
-            .filter(|(name, _)| is_hole(name))
-            .filter_map(|(name, value)| Some((name.clone(), sought(value)?)))
+            .filter(|(name, _)| kinds.is_hole(spec, name))
+            .filter_map(|(name, value)| Some((name.clone(), Arc::clone(kinds.get(name)?), sought(value)?)))
             .collect();
         // Longer values first, or a short one could take its place inside a longer one.
-        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        for (parameter, value) in values {
+        values.sort_by_key(|(_, _, value)| std::cmp::Reverse(value.len()));
+        for (parameter, kind, value) in values {
             if let Some(at) = position(&parts, &value) {
-                let kind = Kind::of(spec, &parameter);
                 constants.remove(&parameter);
                 parts.splice(at..at + value.len(), [Part::Hole { parameter, kind }]);
             }
@@ -83,12 +76,12 @@ impl Template {
     }
 
     /// The tool's own name as a request, followed by `parameters`.
-    pub(super) fn of_name<'a>(spec: &ToolSpec, parameters: impl Iterator<Item = &'a str>) -> Self {
-        let mut parts: Vec<_> =
-            words(&spec.name.as_str().replace(['_', '-'], " ")).into_iter().map(Part::Word).collect();
-        parts.extend(
-            parameters.map(|parameter| Part::Hole { parameter: parameter.to_owned(), kind: Kind::of(spec, parameter) }),
-        );
+    fn of_name<'a>(spec: &ToolSpec, kinds: &Kinds, parameters: impl Iterator<Item = &'a str>) -> Self {
+        let name = spec.name.as_str().replace(['_', '-'], " ");
+        let mut parts: Vec<_> = words(&name).into_iter().map(Part::Word).collect();
+        parts.extend(parameters.filter_map(|parameter| {
+            Some(Part::Hole { parameter: parameter.to_owned(), kind: Arc::clone(kinds.get(parameter)?) })
+        }));
         Self { parts, constants: Map::new(), is_whole: false, asks: false }
     }
 
@@ -103,8 +96,21 @@ impl Template {
         self.parts.iter().any(telling) || several_fillers
     }
 
-    /// How a message fits; none when a value is missing or of another kind.
-    pub(super) fn fit(&self, spec: &ToolSpec, said: Said<'_>) -> Option<Fit> {
+    /// How a message fits; none when a value is missing or of another kind, or when it can't score `score_min`.
+    pub(super) fn fit(&self, spec: &ToolSpec, said: Said<'_>, score_min: f64) -> Option<Fit> {
+        let (mut all, mut found) = (0.0, 0.0);
+        for part in &self.parts {
+            let (weight, may_be_there) = match part {
+                Part::Word(own) => (weight(own), said.words.iter().any(|word| word.is(own))),
+                Part::Hole { kind, .. } => (kind.weight(), true),
+            };
+            all += weight;
+            found += if may_be_there { weight } else { 0.0 };
+        }
+        // Aligning costs much more than this look, which most templates don't pass.
+        if found < score_min * all {
+            return None;
+        }
         let alignment = Table::filled(self, spec, said).best()?;
         let mut arguments = self.constants.clone();
         arguments.extend(alignment.values);
@@ -112,16 +118,8 @@ impl Template {
         if argument_misfit(&spec.parameters, &arguments).is_some() {
             return None;
         }
-        let (mut all, mut values) = (0.0, 0.0);
-        for part in &self.parts {
-            match part {
-                Part::Word(word) => all += weight(word),
-                Part::Hole { kind, .. } => values += kind.weight(),
-            }
-        }
-        let shared = alignment.shared + values;
-        let score = shared / (all + values + alignment.left_over);
-        Some(Fit { arguments, score, shared, begins_otherwise: alignment.begins_otherwise })
+        let score = alignment.shared / (all + alignment.left_over);
+        Some(Fit { arguments, score, shared: alignment.shared, begins_otherwise: alignment.begins_otherwise })
     }
 
     fn is_hole(&self, at: usize) -> bool {
@@ -284,7 +282,7 @@ impl<'a> Table<'a> {
     fn read(&self, part: usize, taken: &[Word]) -> Option<Value> {
         let Some(Part::Hole { parameter, kind }) = self.template.parts.get(part) else { return None };
         let (first, last) = (taken.first()?, taken.last()?);
-        let goes_on = matches!(kind, Kind::Text) && self.said.words.last().is_some_and(|word| word.end == last.end);
+        let goes_on = matches!(**kind, Kind::Text) && self.said.words.last().is_some_and(|word| word.end == last.end);
         let text = self.said.text.get(first.start..if goes_on { self.said.end } else { last.end })?;
         kind.read(property(self.spec, parameter), text, taken, self.template.is_led(part))
     }
@@ -301,7 +299,7 @@ impl<'a> Table<'a> {
                     (part, word) = (part + 1, word + 1);
                 }
                 (Step::SkipWord, _) => {
-                    found.begins_otherwise |= found.shared == 0.0 && found.values.is_empty();
+                    found.begins_otherwise |= found.shared == 0.0;
                     found.left_over += self.said.words.get(word).map_or(0.0, cost);
                     word += 1;
                 }
@@ -309,6 +307,7 @@ impl<'a> Table<'a> {
                 (Step::Take(length), Some(Part::Hole { parameter, kind })) => {
                     let taken = self.said.words.get(word..word + length)?;
                     found.values.push((parameter.clone(), self.read(part, taken)?));
+                    found.shared += kind.weight();
                     (part, word, is_tied) = (part + 1, word + length, !kind.ends_itself());
                 }
                 _ => {
@@ -328,14 +327,15 @@ fn fits(said: &Word, own: &Word, is_anchor: bool) -> bool {
 
 /// Every template of a tool: its examples, and its own name with what it needs.
 pub(super) fn all_of(spec: &ToolSpec) -> Vec<Template> {
-    let mut templates: Vec<_> =
-        spec.examples.iter().filter_map(|example| Template::of_example(spec, example)).collect();
+    let kinds = Kinds::of(spec);
+    let examples = spec.examples.iter().filter_map(|example| Template::of_example(spec, &kinds, example));
+    let mut templates: Vec<_> = examples.collect();
     let required: Vec<_> = required_parameters(&spec.parameters).collect();
     let positional = || spec.positional.iter().map(String::as_str);
     if required.iter().all(|name| positional().any(|positional| positional == *name)) {
-        templates.push(Template::of_name(spec, positional().filter(|name| required.contains(name))));
+        templates.push(Template::of_name(spec, &kinds, positional().filter(|name| required.contains(name))));
         if positional().count() > required.len() {
-            templates.push(Template::of_name(spec, positional()));
+            templates.push(Template::of_name(spec, &kinds, positional()));
         }
     }
     templates

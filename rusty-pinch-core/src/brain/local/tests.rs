@@ -235,6 +235,8 @@ fn notes_are_kept_found_and_changed() {
 #[test]
 fn talk_is_not_taken_for_a_request() {
     let table: Vec<_> = [
+        "maybe remove note 2",
+        "remove note 2?",
         "what are your notes on this code",
         "remember how to ride a bike",
         "remember the milk",

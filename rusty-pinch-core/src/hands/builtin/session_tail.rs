@@ -167,6 +167,8 @@ mod tests {
             let end = store.read(&journal, Span::Last(0)).await.unwrap().end;
             store.append(&journal, end, &events.map(|e| e.at(Timestamp::EPOCH))).await.unwrap();
         }
+        let tail = last(&store, session(), 50).await.unwrap();
+        assert!(tail.messages.iter().all(|message| !message.content.contains("\"messages\":[")), "{tail:?}");
         assert!(sizes.iter().all(|size| *size <= TOTAL_BYTES_MAX + 200), "{sizes:?}");
         assert!(sizes.last() < sizes.first(), "only markers are left: {sizes:?}");
     }

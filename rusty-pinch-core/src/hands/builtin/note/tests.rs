@@ -102,9 +102,9 @@ async fn pinned_notes_are_read_alone_and_stay_within_their_bounds() {
     assert!(say(&hands, "p", json!({"action": "pin", "id": 19})).await.contains("8192 bytes"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn notes_added_at_once_all_get_their_own_number() {
-    let store = MemoryStore::new();
+    let store = Forgetful::default();
     let adding: Vec<_> = (0..20)
         .map(|n| {
             let hands = notes(store.clone());
@@ -133,11 +133,12 @@ async fn many_notes_are_bounded_and_the_newest_listed() {
     assert_eq!(add(&hands, "more", "x").await, "Noted as number 1001.");
 }
 
-/// A store whose next commit happens although it reports an error, as a lost connection does.
-#[derive(Debug)]
+/// A store that lets others go first after every read, and whose next commit happens although it reports an error, as
+/// over a lost connection.
+#[derive(Clone, Debug, Default)]
 struct Forgetful {
     inner: MemoryStore,
-    forgets: AtomicBool,
+    forgets: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -159,7 +160,9 @@ impl Store for Forgetful {
         Ok(done)
     }
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.inner.get(key).await
+        let record = self.inner.get(key).await;
+        tokio::task::yield_now().await;
+        record
     }
     async fn scan(&self, keys: &KeyRange, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.inner.scan(keys, limit).await
@@ -169,7 +172,7 @@ impl Store for Forgetful {
 #[tokio::test]
 async fn an_add_whose_end_is_unknown_can_be_repeated() {
     let inner = MemoryStore::new();
-    let hands = notes(Forgetful { inner: inner.clone(), forgets: AtomicBool::new(true) });
+    let hands = notes(Forgetful { inner: inner.clone(), forgets: Arc::new(AtomicBool::new(true)) });
     let arguments = json!({"action": "add", "text": "once"});
     let call = ToolCall { id: CallId::new("c1").unwrap(), name: "note".into(), arguments };
     let session = SessionId::new("demo").unwrap();
