@@ -1,4 +1,7 @@
 //! A channel talks: messages from people come in, answers go out.
+//!
+//! A [`Channel`] only carries; it remembers nothing and decides nothing. [`ChannelWorker`] joins it with an agent, and
+//! keeps in the store what must not be lost. [`LoopbackChannel`] is the channel within the process.
 
 mod error;
 mod loopback;
@@ -26,6 +29,44 @@ pub use worker::{ChannelWorker, Parked, ParkedItem, WorkerError};
 /// - **`send`** uses `outbound.key` as the idempotency key: when [`ChannelInfo::dedupes`] is true, sending the same key
 ///   twice delivers once. [`ChannelError::NotSent`] promises that nothing went out; [`ChannelError::Lost`] promises
 ///   nothing.
+///
+/// # An own channel
+/// ```
+/// use rusty_pinch_core::*;
+///
+/// /// Talks in upper case over another channel.
+/// #[derive(Debug)]
+/// struct Loud(LoopbackChannel);
+///
+/// #[async_trait::async_trait]
+/// impl Channel for Loud {
+///     fn info(&self) -> &ChannelInfo {
+///         self.0.info()
+///     }
+///     async fn receive(&self) -> Result<Option<Inbound>, ChannelError> {
+///         self.0.receive().await
+///     }
+///     async fn acknowledge(&self, id: &InboundId) -> Result<(), ChannelError> {
+///         self.0.acknowledge(id).await
+///     }
+///     async fn send(&self, outbound: &Outbound) -> Result<Delivery, ChannelError> {
+///         let loud = Outbound { text: outbound.text.to_uppercase(), ..outbound.clone() };
+///         self.0.send(&loud).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (channel, peer) = LoopbackChannel::pair();
+/// let worker = ChannelWorker::new(Agent::new(testing::ScriptedBrain::saying("hello")), Loud(channel));
+/// let working = tokio::spawn(async move { worker.run().await });
+/// peer.say("kitchen", "are you there?")?;
+/// assert_eq!(peer.hear().await.map(|answer| answer.text).as_deref(), Some("HELLO"));
+/// peer.close();
+/// working.await??;
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Channel: Debug + Send + Sync + 'static {
     /// What this channel is.

@@ -32,12 +32,13 @@ pub use parked::{Parked, ParkedItem};
 ///
 /// # What is promised
 /// Whatever happens, and wherever the process dies or the future of [`run`](Self::run) is dropped:
-/// - A message that the channel delivered is answered, if need be by an apology with the request's id. It is one turn
-///   of one session, `<channel>:<chat>`; a chat whose name makes no session id gets the digest of its name instead.
-/// - On a channel that dedupes, its answer is delivered once. On another one, at most once: an answer of which nobody
-///   knows whether it arrived is not sent again, but kept and shown by [`parked`](Self::parked).
+/// - A message that the channel delivered is one turn of one session, `<channel>:<chat>`, and has one answer: the
+///   reply, or an apology with the request's id. A chat whose name makes no session id gets the digest of its name.
+/// - The answer arrives once on a channel that dedupes. On another one it arrives at most once: when nobody knows
+///   whether it did, it is not sent again, but kept and shown by [`parked`](Self::parked).
 /// - Messages of a chat are answered in their order, and a message that fails or waits holds back its own chat only.
-/// - A message or an answer is tried 3 times at most, then [parked](Self::parked): the latest 1,000 are kept.
+/// - Answering is begun 3 times at most when the store fails or the process ends meanwhile, and so is sending when the
+///   channel refuses. Then the message or answer is [parked](Self::parked); the latest 1,000 are kept.
 /// - A message that comes again is dropped. The ids of the latest 10,000 messages of a channel are kept for that.
 ///
 /// A call that needs an approval is answered by the question and the approval's token.

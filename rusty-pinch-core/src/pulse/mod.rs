@@ -14,7 +14,7 @@ use crate::data::{ApprovalToken, Timestamp};
 use crate::store::Revision;
 
 pub use approval::ApprovalPulse;
-pub use runner::{Done, PulseError, PulseReport, PulseRunner};
+pub use runner::{ActionDone, PulseError, PulseReport, PulseRunner};
 
 /// Decides what to do in a situation.
 ///

@@ -24,7 +24,7 @@ pub struct PulseRunner {
 #[non_exhaustive]
 pub struct PulseReport {
     /// What was done, in order.
-    pub done: Vec<Done>,
+    pub done: Vec<ActionDone>,
     /// What could not be done. It is still in the situation, so a later tick decides about it again.
     pub failed: Vec<(Action, PulseError)>,
     /// When the next tick is due, even if nothing changes by then.
@@ -34,7 +34,7 @@ pub struct PulseReport {
 /// An action that was carried out, by this runner or, a moment earlier, by another one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Done {
+pub struct ActionDone {
     /// The action.
     pub action: Action,
     /// The reply of the turn that it took, if it took one.
@@ -87,7 +87,7 @@ impl PulseRunner {
                 Action::Expire { token, revision } => self.expire(&waiting, token, *revision).await.map(|()| None),
             };
             match acted {
-                Ok(reply) => report.done.push(Done { action, reply }),
+                Ok(reply) => report.done.push(ActionDone { action, reply }),
                 Err(error) => {
                     tracing::warn!(?action, %error, "an action of the pulse failed");
                     report.failed.push((action, error));

@@ -140,3 +140,11 @@ impl World {
         Inbound { id: InboundId(id.into()), chat: chat.into(), from: "someone".into(), text: text.into(), at }
     }
 }
+
+/// Which effect of answering one message is the first whose name begins so.
+async fn number_of_first(effect: &str, dedupes: bool) -> u64 {
+    let (world, plan) = (World::new(dedupes), FaultPlan::none());
+    world.peer.say("a", "one").unwrap();
+    world.run(&world.worker(&plan), Duration::from_secs(1)).await.unwrap();
+    plan.trace().iter().position(|name| name.starts_with(effect)).unwrap() as u64 + 1
+}

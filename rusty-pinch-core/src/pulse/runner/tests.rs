@@ -96,7 +96,7 @@ async fn an_approval_ends_in_time_and_never_before() {
     till.clock.set(approval.expires);
     let report = till.runner().tick().await.unwrap();
     assert!(
-        matches!(&report.done[..], [Done { action: Action::Expire { token, .. }, reply: None }] if *token == approval.token)
+        matches!(&report.done[..], [ActionDone { action: Action::Expire { token, .. }, reply: None }] if *token == approval.token)
     );
     assert!(till.agent(&FaultPlan::none()).approve(&approval.token).await.is_err());
     assert_eq!(till.paid(), 0);

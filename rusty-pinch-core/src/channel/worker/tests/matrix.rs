@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// Virtual seconds that a run gets: more than all the waits for further attempts together.
 const SECONDS: u64 = 12;
+/// The same for runs without failures, which wait for nothing.
+const SECONDS_OF_CRASHES: u64 = 2;
 /// A run that needs more processes than this is stuck.
 const PROCESSES_MAX: u32 = 12;
 
@@ -18,7 +20,7 @@ struct Run {
 }
 
 /// Says the messages, and keeps a worker running through every crash and failure until everything rests.
-async fn run(dedupes: bool, plan: Arc<FaultPlan>, messages: &[(&'static str, &'static str)]) -> Run {
+async fn run(dedupes: bool, plan: Arc<FaultPlan>, messages: &[(&'static str, &'static str)], seconds: u64) -> Run {
     let world = World::new(dedupes);
     let said = messages.iter().map(|(chat, text)| (world.peer.say(chat, text).unwrap(), *chat, *text)).collect();
     let operator = async {
@@ -33,12 +35,12 @@ async fn run(dedupes: bool, plan: Arc<FaultPlan>, messages: &[(&'static str, &'s
         panic!("it does not come to rest: {:#?}", plan.trace());
     };
     let outside = async {
-        for _ in 0..SECONDS {
+        for _ in 0..seconds {
             world.step().await;
             world.peer.redeliver();
         }
         world.peer.close();
-        for _ in 0..SECONDS {
+        for _ in 0..seconds {
             world.step().await;
         }
         panic!("a closed channel ends its worker: {:#?}", plan.trace());
@@ -104,7 +106,7 @@ fn index_of(said: &[(InboundId, &str, &str)], outbound: &Outbound) -> usize {
 const MESSAGES: [(&str, &str); 4] = [("a", "mark one"), ("b", "two"), ("a", "mark three"), ("a", "four")];
 
 async fn count(dedupes: bool, messages: &[(&'static str, &'static str)]) -> u64 {
-    let calm = run(dedupes, FaultPlan::none(), messages).await;
+    let calm = run(dedupes, FaultPlan::none(), messages, SECONDS).await;
     let count = calm.plan.count();
     calm.check(dedupes, false).await;
     count
@@ -117,7 +119,8 @@ async fn every_fault_at_every_effect_keeps_the_promises() {
         assert!(count > 30, "the workload has many effects: {count}");
         for effect in 1..=count {
             for fault in Fault::ALL {
-                run(dedupes, FaultPlan::at(effect, fault), &MESSAGES).await.check(dedupes, !fault.is_crash()).await;
+                let run = run(dedupes, FaultPlan::at(effect, fault), &MESSAGES, SECONDS).await;
+                run.check(dedupes, !fault.is_crash()).await;
             }
         }
     }
@@ -133,7 +136,7 @@ async fn two_deaths_anywhere_keep_the_promises() {
             for second in first + 1..=first + count {
                 for faults in CRASHES.map(|one| CRASHES.map(|two| [(first, one), (second, two)])).as_flattened() {
                     let plan = FaultPlan::new(*faults);
-                    let run = run(dedupes, plan, message).await;
+                    let run = run(dedupes, plan, message, SECONDS_OF_CRASHES).await;
                     if run.plan.is_spent() {
                         run.check(dedupes, false).await;
                     }

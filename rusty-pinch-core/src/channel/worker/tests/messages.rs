@@ -192,11 +192,12 @@ async fn on_disk_a_restarted_worker_knows_what_it_answered() {
         world.peer.bring(world.inbound("1", "a", "mark it")).unwrap();
         let agent = world.agent_on(store, &FaultPlan::none());
         let worker = ChannelWorker::new(agent, Arc::clone(&world.channel));
+        let waits = async |queue| {
+            let rows = worker.agent.store().scan(&KeyRange::under(["channel", "loop", queue]), 1).await;
+            !rows.unwrap().is_empty()
+        };
         let answered = async {
-            while world.peer.unacknowledged() > 0
-                || worker.agent.store().scan(&KeyRange::under(["channel", "loop", "outbox"]), 9).await.unwrap().len()
-                    > 0
-            {
+            while world.peer.unacknowledged() > 0 || waits("inbox").await || waits("outbox").await {
                 tokio::task::yield_now().await;
             }
         };
