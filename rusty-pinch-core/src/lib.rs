@@ -4,6 +4,7 @@
 mod agent;
 mod brain;
 mod channel;
+pub mod config;
 mod data;
 mod hands;
 mod store;
@@ -15,6 +16,7 @@ pub mod testing;
 pub use agent::*;
 pub use brain::*;
 pub use channel::*;
+pub use config::{Settings, SettingsError, SettingsProblem, Vars};
 pub use data::*;
 pub use hands::*;
 pub use store::*;

@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 #![allow(clippy::disallowed_methods, reason = "the worker is a process with its own environment")]
 
+mod scratch;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,9 +19,12 @@ use rusty_pinch_core::{
     Change, Entry, Event, JournalId, Key, Line, LocalStore, Page, Position, Precondition, SessionId, Span, Store,
     StoreError, Timestamp,
 };
+use scratch::scratch;
 use serde_json::json;
 
 const FOLDER: &str = "STORE_FAULTS_FOLDER";
+/// Set when the worker ends at its first failure, after a look at what is there.
+const LOOKS: &str = "STORE_FAULTS_LOOKS";
 const ROUNDS: usize = 3;
 const TRIES: usize = 3;
 const TORN: &[u8] = br#"{"timestamp":"2026-01-01T00:00:00Z","role":"us"#;
@@ -30,7 +35,7 @@ fn journal() -> JournalId {
 
 /// The entries of a round: one, or some that reach over several pages.
 fn entries(round: usize) -> Vec<Entry> {
-    let say = |content: String| Event::User { content }.at(Timestamp::EPOCH);
+    let say = |content: String| Event::User { content, key: None }.at(Timestamp::EPOCH);
     if round == 1 {
         return vec![say("1a".into()), say(format!("1b{}", "x".repeat(9_000))), say("1c".into())];
     }
@@ -61,29 +66,46 @@ fn worker() {
 
 async fn work(folder: &Path) {
     let mut store = LocalStore::open(folder).unwrap();
+    // While somebody else has the records open, closing them settles nothing.
+    let other = LocalStore::open(folder).unwrap();
     for round in 0..ROUNDS {
+        if std::env::var_os(LOOKS).is_some() {
+            // The fault may meet this one.
+            let _ = other.get(&Key::new(["round"])).await;
+        }
         if round == 1 {
             say("close", "");
             drop(store);
             store = LocalStore::open(folder).unwrap();
             say("closed", "");
         }
-        persist(&format!("append {round}"), async || append(&store, round).await).await;
-        persist(&format!("commit {round}"), async || commit(&store, round).await).await;
+        persist(&store, &format!("append {round}"), async || append(&store, round).await).await;
+        persist(&store, &format!("commit {round}"), async || commit(&store, round).await).await;
     }
 }
 
 /// Tries until it is done, as a program would that looks again after each failure.
-async fn persist(step: &str, mut attempt: impl AsyncFnMut() -> Result<(), StoreError>) {
+async fn persist(store: &LocalStore, step: &str, mut attempt: impl AsyncFnMut() -> Result<(), StoreError>) {
     for _ in 0..TRIES {
         say("begin", step);
         match attempt().await {
             Ok(()) => return say("done", step),
             Err(error) => say(&format!("failed {}", name(&error)), step),
         }
+        if std::env::var_os(LOOKS).is_some() {
+            say("seen", &seen(store).await);
+            std::process::exit(0);
+        }
     }
     say("gave up", step);
     std::process::exit(0);
+}
+
+/// What a reader sees.
+async fn seen(store: &LocalStore) -> String {
+    let page = store.read(&journal(), Span::Last(usize::MAX)).await.unwrap();
+    let round = store.get(&Key::new(["round"])).await.unwrap().map(|record| record.value);
+    format!("{} entries, round {round:?}", page.entries().count())
 }
 
 /// Appends what is not there of the round's entries.
@@ -143,10 +165,12 @@ struct Treatment {
     operations: u64,
     swaps_errors: bool,
     cuts_power: bool,
+    /// The worker ends at its first failure.
+    looks: bool,
 }
 
 const fn treatment(mode: &'static str, operations: u64, swaps_errors: bool, cuts_power: bool) -> Treatment {
-    Treatment { mode, operations, swaps_errors, cuts_power }
+    Treatment { mode, operations, swaps_errors, cuts_power, looks: false }
 }
 
 const FOR_EVER: u64 = 1_000_000;
@@ -187,6 +211,9 @@ fn run(library: &Path, folder: &Path, treatment: Treatment, at: u64) -> Vec<Stri
         .env("INTERPOSE_LAST", (at + treatment.operations - 1).to_string());
     if treatment.swaps_errors {
         worker.env("INTERPOSE_SWAP", "1");
+    }
+    if treatment.looks {
+        worker.env(LOOKS, "1");
     }
     if treatment.cuts_power {
         worker.env("INTERPOSE_POWER", "1");
@@ -255,7 +282,7 @@ impl Said {
                 "failed Full" | "failed Failed" => {
                     assert!(is_struck_in_step || can_hide, "failed unharmed: {lines:#?}")
                 }
-                "gave up" | "close" | "closed" => {}
+                "gave up" | "seen" | "close" | "closed" => {}
                 other if other.starts_with("FAULT ") => {
                     (said.struck, is_struck_in_step) = (true, true);
                     // SQLite syncs the folder when it makes its log and does not tell when that fails; the store does
@@ -268,12 +295,6 @@ impl Said {
         }
         said
     }
-}
-
-/// The folder for one run: in memory where that exists, for the library decides what a sync is worth.
-fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// Looks at what the worker left, with a disk that works again.
@@ -332,6 +353,10 @@ fn strike_everywhere(before: Before, treatment: Treatment) {
             treatment.operations > 1 || treatment.mode.starts_with("kill"),
         );
         assert!(lines.iter().any(|line| line.starts_with("begin: ")), "the worker works: {context}");
+        if let Some(seen) = lines.iter().find_map(|line| line.strip_prefix("seen: ")) {
+            let now = runtime.block_on(async { self::seen(&LocalStore::open(folder.path()).unwrap()).await });
+            assert_eq!(now, seen, "what was read after a failure stays true: {context}");
+        }
         runtime.block_on(check(folder.path(), before, &said, &context));
         *outcomes.entry(said.struck).or_default() += 1;
         if !said.struck {
@@ -353,6 +378,10 @@ macro_rules! strikes {
 }
 
 strikes! {
+    what_is_read_after_a_failure_stays_true_through_a_kill:
+        Treatment { looks: true, ..treatment("fail", 1, false, false) }, Nothing TornJournal;
+    what_is_read_after_a_failure_stays_true_through_a_power_cut:
+        Treatment { looks: true, ..treatment("fail", 1, false, true) }, Nothing TornJournal;
     an_operation_fails_once: treatment("fail", 1, false, true), Nothing TornJournal;
     an_operation_fails_once_the_other_way: treatment("fail", 1, true, true), TornJournal;
     two_operations_in_a_row_fail: treatment("fail", 2, false, true), Nothing TornJournal;

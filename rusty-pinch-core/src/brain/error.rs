@@ -1,5 +1,8 @@
 //! What a brain can fail with, and what that means for trying again.
 
+use std::error::Error;
+use std::fmt;
+
 use crate::data::Timestamp;
 
 /// What a caller does about a [`BrainError`].
@@ -142,6 +145,40 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// It was tried several times.
+    #[error(transparent)]
+    Exhausted(Exhausted),
+}
+
+/// The last failure of several attempts. It shows that failure and how many attempts there were.
+#[derive(Debug)]
+pub struct Exhausted {
+    attempts: u32,
+    last: Box<BrainError>,
+}
+
+impl Exhausted {
+    /// How many requests were made.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What the last one failed with.
+    pub fn last(&self) -> &BrainError {
+        &self.last
+    }
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (after {} attempts)", self.last, self.attempts)
+    }
+}
+
+impl Error for Exhausted {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.last.source()
+    }
 }
 
 fn until(at: &Option<Timestamp>) -> String {
@@ -165,6 +202,33 @@ impl BrainError {
             | Self::Program { .. }
             | Self::NotConfigured { .. } => ErrorClass::FailOver,
             Self::DeadlineExceeded { .. } => ErrorClass::Never,
+            Self::Exhausted(exhausted) => exhausted.last.class(),
+        }
+    }
+
+    /// How many requests were made before it: none when nothing left the process.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::NotConfigured { .. } => 0,
+            Self::Exhausted(exhausted) => exhausted.attempts,
+            _ => 1,
+        }
+    }
+
+    /// The failure itself, without the attempts before it.
+    pub fn failure(&self) -> &Self {
+        match self {
+            Self::Exhausted(exhausted) => exhausted.last.failure(),
+            other => other,
+        }
+    }
+
+    /// The same failure, at the end of that many attempts.
+    pub(crate) fn after_attempts(self, attempts: u32) -> Self {
+        match self {
+            Self::Exhausted(exhausted) => Self::Exhausted(Exhausted { attempts, ..exhausted }),
+            only if attempts == only.attempts() => only,
+            last => Self::Exhausted(Exhausted { attempts, last: Box::new(last) }),
         }
     }
 
@@ -173,12 +237,8 @@ impl BrainError {
         match self {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
             Self::QuotaExhausted { resets_at, .. } => *resets_at,
+            Self::Exhausted(exhausted) => exhausted.last.retry_at(),
             _ => None,
         }
-    }
-
-    /// How many requests were made.
-    pub fn attempts(&self) -> u32 {
-        1
     }
 }

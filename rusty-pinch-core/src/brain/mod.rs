@@ -3,9 +3,15 @@
 //! A brain holds no conversation and causes no effect but its request. Trying again is `RetryBrain`'s business,
 //! remembering is the store's, and acting is the hands'.
 
+#[cfg(feature = "codex")]
+mod codex;
 mod deltas;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 mod local;
+mod retry;
+pub(crate) mod settings;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -17,9 +23,15 @@ use serde_json::Value;
 use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 
+#[cfg(feature = "codex")]
+pub use codex::*;
 pub use deltas::{Delta, Deltas};
-pub use error::{BrainError, ErrorClass};
+pub use error::{BrainError, ErrorClass, Exhausted};
+#[cfg(feature = "http")]
+pub use http::*;
 pub use local::LocalBrain;
+pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
+pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///

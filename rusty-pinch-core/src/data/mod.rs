@@ -7,6 +7,7 @@ mod call;
 mod digest;
 mod id;
 mod message;
+mod secret;
 mod timestamp;
 
 pub use call::{CallOutcome, OutcomeStatus, ToolCall};
@@ -15,4 +16,5 @@ pub use id::{
     ApprovalToken, CallId, IdError, RequestId, SESSION_ID_BYTES_MAX, SessionId, TOOL_NAME_BYTES_MAX, ToolName,
 };
 pub use message::{Message, Usage, estimate_tokens};
+pub use secret::Secret;
 pub use timestamp::{Timestamp, TimestampError};

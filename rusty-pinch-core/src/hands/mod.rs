@@ -24,8 +24,11 @@ use crate::data::{CallOutcome, SessionId, Sha256Digest, Timestamp, ToolCall, Too
 
 pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX};
 pub use combined::CombinedHands;
+pub(crate) use command::value_of;
 pub use command::{CommandError, ToolCommand};
 pub use error::HandsError;
+pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
+pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub use toolbox::{Toolbox, ToolboxError};
 

@@ -15,7 +15,7 @@ pub(crate) fn bounded(mut text: String, bytes_max: usize) -> String {
 
 /// The largest index up to `index` at which a character of `text` begins or the text ends.
 pub(crate) fn floor_char_boundary(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    text.floor_char_boundary(index)
 }
 
 /// The start of a foreign text, in quotes, on one line.

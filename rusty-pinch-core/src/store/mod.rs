@@ -13,6 +13,7 @@ mod journal;
 mod local;
 mod memory;
 mod record;
+pub(crate) mod settings;
 
 use std::any::Any;
 use std::fmt;
@@ -28,6 +29,7 @@ pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use record::{Change, Key, KeyRange, Precondition, Record, Revision};
+pub use settings::StoreSettings;
 
 /// Keeps journals and records.
 ///

@@ -5,7 +5,11 @@
 
 mod clock;
 mod entropy;
+#[cfg(feature = "codex")]
+mod spawn;
 
 pub use clock::{Clock, SystemClock};
 pub(crate) use entropy::random;
 pub use entropy::{Entropy, SystemEntropy};
+#[cfg(feature = "codex")]
+pub use spawn::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError, SystemSpawn};

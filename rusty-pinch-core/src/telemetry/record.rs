@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::redaction::Redactor;
 use crate::data::{RequestId, Timestamp};
 
 /// Hears of every turn that ended, well or badly.
@@ -90,4 +91,21 @@ pub enum TurnStatus {
     Error,
     /// It waits for a person's approval.
     NeedsApproval,
+}
+
+/// The longest error that a record keeps, in characters.
+const ERROR_CHARS_MAX: usize = 1000;
+
+impl TurnRecord {
+    /// The record without the secrets that `redactor` knows, and with an error of at most 1,000 characters.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        self.error = self.error.map(clean).map(|error| match error.char_indices().nth(ERROR_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", error.get(..end).unwrap_or_default()),
+            None => error,
+        });
+        self.provider_reason = self.provider_reason.map(clean);
+        self
+    }
 }

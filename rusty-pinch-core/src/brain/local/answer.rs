@@ -6,22 +6,24 @@ use crate::hands::ToolSpec;
 /// The most tools that are listed; the rest is counted.
 const TOOLS_LISTED_MAX: usize = 24;
 
-/// The results of the turn's calls in plain sentences; none when there are none.
-pub(super) fn from_results(since: &[Message]) -> Option<String> {
-    let results: Vec<_> = since
+/// The results at the end of `messages` as they came: each tool says for itself what it did, or why it did not.
+pub(super) fn from_results(messages: &[Message]) -> String {
+    let mut results: Vec<_> = messages
         .iter()
-        .filter_map(|message| match message {
+        .rev()
+        .filter(|message| !matches!(message, Message::System { .. }))
+        .map_while(|message| match message {
             Message::Tool { name, content, .. } => Some((name.as_str(), content.trim())),
             _ => None,
         })
         .collect();
+    results.reverse();
     match results.as_slice() {
-        [] => None,
-        [(name, "")] => Some(format!("`{name}` gave no output.")),
-        [(_, content)] => Some((*content).to_owned()),
+        [(name, "")] => format!("`{name}` ran and gave no output."),
+        [(_, content)] => (*content).to_owned(),
         several => {
             let lines: Vec<_> = several.iter().map(|(name, content)| format!("{name}: {content}")).collect();
-            Some(lines.join("\n"))
+            lines.join("\n")
         }
     }
 }

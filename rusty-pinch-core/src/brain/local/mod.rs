@@ -4,6 +4,10 @@
 //! what it can do and how to connect a language model.
 
 mod answer;
+mod kind;
+mod pick;
+mod template;
+mod words;
 
 use async_trait::async_trait;
 
@@ -41,13 +45,17 @@ impl Brain for LocalBrain {
 }
 
 fn think(request: &CompletionRequest) -> Completion {
-    let turn = request.messages.iter().rposition(|message| matches!(message, Message::User { .. }));
-    let (_said, since) = match turn.and_then(|at| request.messages.get(at..)) {
-        Some([Message::User { content }, since @ ..]) => (content.as_str(), since),
-        _ => ("", request.messages.as_slice()),
-    };
-    if let Some(answer) = answer::from_results(since) {
-        return Completion::text(answer);
+    // What the agent tells by the way is for models.
+    let last = request.messages.iter().rev().find(|message| !matches!(message, Message::System { .. }));
+    match last {
+        Some(Message::Tool { .. }) => Completion::text(answer::from_results(&request.messages)),
+        Some(Message::User { content }) => match pick::pick(content, &request.tools) {
+            Some((tool, arguments)) => Completion::call(tool.name.as_str(), arguments),
+            None => Completion::text(answer::abilities(&request.tools)),
+        },
+        _ => Completion::text(answer::abilities(&request.tools)),
     }
-    Completion::text(answer::abilities(&request.tools))
 }
+
+#[cfg(test)]
+mod tests;

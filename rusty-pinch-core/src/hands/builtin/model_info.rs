@@ -12,7 +12,7 @@ pub(super) fn tool(brain: &BrainInfo) -> Tool {
         .example("which model are you", json!({}))
         .example("what model is this", json!({}))
         .example("what model are you using", json!({}))
-        .example("which provider do you use", json!({}))
+        .example("which provider are you using", json!({}))
         .example("what language model am I talking to", json!({}))
         .example("show model info", json!({}))
         .example("what is my session id", json!({}))

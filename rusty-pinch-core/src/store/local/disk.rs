@@ -133,3 +133,34 @@ pub(super) fn identity(metadata: &fs::Metadata) -> (u64, u64) {
 pub(super) fn identity(_metadata: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_errors_say_what_to_do() {
+        let check = |kind: ErrorKind, expected: &str| {
+            let error = failure("/data/x", kind.into());
+            assert!(error.to_string().contains(expected) && error.to_string().contains("/data/x"), "{kind}: {error}");
+            assert!(std::error::Error::source(&error).is_some());
+        };
+        check(ErrorKind::StorageFull, "free some");
+        check(ErrorKind::QuotaExceeded, "free some");
+        check(ErrorKind::PermissionDenied, "no permission");
+        check(ErrorKind::ReadOnlyFilesystem, "no permission");
+        check(ErrorKind::NotADirectory, "failed in the store");
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_path_until_that_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let file = private().write(true).create(true).truncate(true).open(&path).unwrap();
+        assert!(is_named(&file, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_named(&file, &path).unwrap());
+        let _other = private().write(true).create_new(true).open(&path).unwrap();
+        assert!(!is_named(&file, &path).unwrap());
+    }
+}

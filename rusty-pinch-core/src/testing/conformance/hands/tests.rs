@@ -104,7 +104,8 @@ impl Hands for Broken {
 
 #[tokio::test]
 async fn a_broken_promise_is_caught_and_named() {
-    let cases: [(fn(Toolbox) -> Arc<dyn Hands>, &str); 6] = [
+    type Around = fn(Toolbox) -> Arc<dyn Hands>;
+    let cases: [(Around, &str); 6] = [
         (|toolbox| Arc::new(Broken(Arc::new(toolbox), Fault::LowersRisk)), "lowered its risk"),
         (|toolbox| Arc::new(Broken(Arc::new(toolbox), Fault::EffectInAssess)), "did something"),
         (|toolbox| Arc::new(Broken(Arc::new(toolbox), Fault::IgnoresBound)), "ran with another content"),

@@ -1,0 +1,56 @@
+//! Which tool a message asks for, if any.
+
+use serde_json::Value;
+
+use super::template::{Fit, all_of};
+use super::words::{Said, Word, has_content, without_politeness, words};
+use crate::hands::{Repeat, ToolSpec, required_parameters};
+
+/// From this score on a message is taken for a request. Of the phrasings in the tests, those that ask for something
+/// score 0.64 and more, and those that don't 0.59 and less.
+const SCORE_MIN: f64 = 0.62;
+/// The score of a message that only shares words with a tool's description. Below that of any good example.
+const DESCRIPTION_SCORE: f64 = 0.63;
+
+/// The tool that `message` asks for, with its arguments.
+pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a ToolSpec, Value)> {
+    let all = words(message);
+    let (polite, requested) = without_politeness(&all);
+    let is_question = message.trim_end().ends_with('?') && !requested;
+    let mut best: Option<(&ToolSpec, Fit)> = None;
+    for spec in tools {
+        for template in all_of(spec) {
+            // Asking about a change is not asking for it.
+            if is_question && !template.asks && spec.repeat != Repeat::ReadOnly {
+                continue;
+            }
+            let words = if template.is_whole { &all } else { polite };
+            if let Some(fit) = template.fit(spec, Said::new(message, &all, words)) {
+                best = better(best, spec, fit);
+            }
+        }
+        if let Some(fit) = described(spec, polite) {
+            best = better(best, spec, fit);
+        }
+    }
+    best.filter(|(_, fit)| fit.score >= SCORE_MIN).map(|(spec, fit)| (spec, fit.arguments))
+}
+
+/// The higher score wins, then the one with more in common, then the one that came first.
+fn better<'a>(best: Option<(&'a ToolSpec, Fit)>, spec: &'a ToolSpec, fit: Fit) -> Option<(&'a ToolSpec, Fit)> {
+    match best {
+        Some((_, ref old)) if (old.score, old.shared) >= (fit.score, fit.shared) => best,
+        _ => Some((spec, fit)),
+    }
+}
+
+/// A tool that only reads and needs no arguments fits when everything that is said is in its name and description.
+fn described(spec: &ToolSpec, said: &[Word]) -> Option<Fit> {
+    if spec.repeat != Repeat::ReadOnly || required_parameters(&spec.parameters).next().is_some() {
+        return None;
+    }
+    let known = words(&format!("{} {}", spec.name.as_str().replace(['_', '-'], " "), spec.description));
+    let content: Vec<_> = said.iter().filter(|word| has_content(word)).collect();
+    let fits = content.len() >= 2 && content.iter().all(|word| known.iter().any(|known| known.is(word)));
+    fits.then(|| Fit { arguments: Value::Object(serde_json::Map::new()), score: DESCRIPTION_SCORE, shared: 0.0 })
+}

@@ -1,0 +1,319 @@
+//! An example with holes where its values stand, and how well a message fits it.
+
+use serde_json::{Map, Value};
+
+use super::kind::{Kind, property};
+use super::words::{Said, Word, asks, cost, has_content, weight, without_politeness, words};
+use crate::hands::{ToolExample, ToolSpec, argument_misfit, required_parameters};
+
+/// The most words and holes of a template.
+const PARTS_MAX: usize = 48;
+
+/// A sentence that asks for a tool, with holes for values.
+#[derive(Debug)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+    /// Arguments whose values are not in the sentence.
+    constants: Map<String, Value>,
+    /// Politeness is all it has, so it is compared with whole messages.
+    pub(super) is_whole: bool,
+    /// It is a question itself.
+    pub(super) asks: bool,
+}
+
+#[derive(Debug)]
+enum Part {
+    Word(Word),
+    Hole { parameter: String, kind: Kind },
+}
+
+/// How a message fits a template.
+#[derive(Debug)]
+pub(super) struct Fit {
+    /// The arguments.
+    pub(super) arguments: Value,
+    /// From 0, nothing in common, to 1, the same sentence.
+    pub(super) score: f64,
+    /// How much of that are words and values that the message and the example share.
+    pub(super) shared: f64,
+}
+
+impl Template {
+    /// The template of an example.
+    pub(super) fn of_example(spec: &ToolSpec, example: &ToolExample) -> Option<Self> {
+        let all = words(&example.message);
+        let (polite, _) = without_politeness(&all);
+        let asks = all.first().is_some_and(asks) || example.message.trim_end().ends_with('?');
+        let without = Self::with_holes(spec, polite, example, asks);
+        if without.is_usable() {
+            return Some(without);
+        }
+        let whole = Self { is_whole: true, ..Self::with_holes(spec, &all, example, asks) };
+        whole.is_usable().then_some(whole)
+    }
+
+    fn with_holes(spec: &ToolSpec, words: &[Word], example: &ToolExample, asks: bool) -> Self {
+        let mut constants = example.arguments.as_object().cloned().unwrap_or_default();
+        let mut parts: Vec<Part> = words.iter().take(PARTS_MAX).cloned().map(Part::Word).collect();
+        // Longer values first, or a short one could take its place inside a longer one.
+        let mut values: Vec<_> =
+            constants.iter().filter_map(|(name, value)| Some((name.clone(), sought(value)?))).collect();
+        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        for (parameter, value) in values {
+            if let Some(at) = position(&parts, &value) {
+                let kind = Kind::of(spec, &parameter);
+                constants.remove(&parameter);
+                parts.splice(at..at + value.len(), [Part::Hole { parameter, kind }]);
+            }
+        }
+        Self { parts, constants, is_whole: false, asks }
+    }
+
+    /// The tool's own name as a request, followed by `parameters`.
+    pub(super) fn of_name<'a>(spec: &ToolSpec, parameters: impl Iterator<Item = &'a str>) -> Self {
+        let mut parts: Vec<_> =
+            words(&spec.name.as_str().replace(['_', '-'], " ")).into_iter().map(Part::Word).collect();
+        parts.extend(
+            parameters.map(|parameter| Part::Hole { parameter: parameter.to_owned(), kind: Kind::of(spec, parameter) }),
+        );
+        Self { parts, constants: Map::new(), is_whole: false, asks: false }
+    }
+
+    /// Whether it can be told from any other sentence: by a word with content, or by the looks of a value.
+    fn is_usable(&self) -> bool {
+        let telling = |part: &Part| match part {
+            Part::Word(word) => has_content(word),
+            Part::Hole { kind, .. } => kind.is_distinct(),
+        };
+        let words = self.parts.iter().filter(|part| matches!(part, Part::Word(_))).count();
+        let several_fillers = words >= 2 && !self.parts.iter().any(|part| matches!(part, Part::Hole { .. }));
+        self.parts.iter().any(telling) || several_fillers
+    }
+
+    /// How a message fits; none when a value is missing or of another kind.
+    pub(super) fn fit(&self, spec: &ToolSpec, said: Said<'_>) -> Option<Fit> {
+        let alignment = Table::filled(self, spec, said).best()?;
+        let mut arguments = self.constants.clone();
+        arguments.extend(alignment.values);
+        let arguments = Value::Object(arguments);
+        if argument_misfit(&spec.parameters, &arguments).is_some() {
+            return None;
+        }
+        let (mut all, mut values) = (0.0, 0.0);
+        for part in &self.parts {
+            match part {
+                Part::Word(word) => all += weight(word),
+                Part::Hole { kind, .. } => values += kind.weight(),
+            }
+        }
+        let shared = alignment.shared + values;
+        let score = shared / (all + values + alignment.left_over);
+        Some(Fit { arguments, score, shared })
+    }
+
+    fn is_hole(&self, at: usize) -> bool {
+        matches!(self.parts.get(at), Some(Part::Hole { .. }))
+    }
+
+    /// Whether the word before the hole at `at` means the tool, and not just the sentence.
+    fn is_led(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|before| self.parts.get(before));
+        matches!(before, Some(Part::Word(word)) if has_content(word))
+    }
+}
+
+/// The words to look for in the message; none for values that are not looked for.
+fn sought(value: &Value) -> Option<Vec<Word>> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(words(&text)).filter(|words| !words.is_empty())
+}
+
+fn position(parts: &[Part], value: &[Word]) -> Option<usize> {
+    parts.windows(value.len()).position(|window| {
+        window.iter().zip(value).all(|(part, word)| matches!(part, Part::Word(own) if own.text == word.text))
+    })
+}
+
+/// Which words of a message stand for which parts of a template.
+#[derive(Debug)]
+struct Alignment {
+    values: Vec<(String, Value)>,
+    shared: f64,
+    left_over: f64,
+}
+
+/// What happens at a part and a word on the best way.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Match,
+    SkipWord,
+    SkipPart,
+    Take(usize),
+    End,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    value: f64,
+    step: Step,
+}
+
+/// The best ways from each part and word to the end, those with the most weight in common and the least left over, by
+/// dynamic programming from the end: `free` when words and parts may be skipped first, `tied` when the part must stand
+/// right there, because a value ends before it or its anchor does.
+struct Table<'a> {
+    template: &'a Template,
+    spec: &'a ToolSpec,
+    said: Said<'a>,
+    free: Vec<Option<Best>>,
+    tied: Vec<Option<Best>>,
+}
+
+impl<'a> Table<'a> {
+    fn filled(template: &'a Template, spec: &'a ToolSpec, said: Said<'a>) -> Self {
+        let width = said.words.len() + 1;
+        let cells = (template.parts.len() + 1) * width;
+        let mut table = Self { template, spec, said, free: vec![None; cells], tied: vec![None; cells] };
+        for part in (0..=template.parts.len()).rev() {
+            for word in (0..width).rev() {
+                let tied = table.tied_step(part, word);
+                let free = table.free_step(part, word, tied);
+                let cell = part * width + word;
+                if let (Some(at_tied), Some(at_free)) = (table.tied.get_mut(cell), table.free.get_mut(cell)) {
+                    (*at_tied, *at_free) = (tied, free);
+                }
+            }
+        }
+        table
+    }
+
+    fn at(&self, is_tied: bool, part: usize, word: usize) -> Option<Best> {
+        let width = self.said.words.len() + 1;
+        let ways = if is_tied { &self.tied } else { &self.free };
+        if word < width { ways.get(part * width + word).copied().flatten() } else { None }
+    }
+
+    /// The best way when `part` begins right at `word`.
+    fn tied_step(&self, part: usize, word: usize) -> Option<Best> {
+        match self.template.parts.get(part) {
+            None => Some(Best { value: 0.0, step: Step::End }),
+            Some(Part::Word(own)) => {
+                let said = self.said.words.get(word).filter(|said| said.is(own))?;
+                // After its anchor a value begins at once.
+                let rest = self.at(self.template.is_hole(part + 1), part + 1, word + 1)?;
+                Some(Best { value: rest.value + weight(own) + cost(said), step: Step::Match })
+            }
+            Some(Part::Hole { kind, .. }) => self.take_step(part, word, kind),
+        }
+    }
+
+    /// The best number of words for the value at `part`.
+    fn take_step(&self, part: usize, word: usize, kind: &Kind) -> Option<Best> {
+        if !self.may_begin(part, word, kind) {
+            return None;
+        }
+        let left = self.said.words.get(word..)?;
+        let is_last = part + 1 == self.template.parts.len();
+        let lengths = match kind {
+            Kind::Text if is_last => left.len()..=left.len(),
+            _ => 1..=kind.reach(left, self.template.is_led(part)),
+        };
+        let mut best: Option<Best> = None;
+        for length in lengths.rev() {
+            let Some(rest) = self.at(true, part + 1, word + length) else { continue };
+            let taken = left.get(..length)?;
+            let value = rest.value + taken.iter().map(cost).sum::<f64>();
+            if best.is_none_or(|best| value > best.value) && self.read(part, taken).is_some() {
+                best = Some(Best { value, step: Step::Take(length) });
+            }
+        }
+        best
+    }
+
+    /// Whether a value can begin at `word`: right after its anchor or, where the example has none, at the message's
+    /// start or wherever its looks give it away.
+    fn may_begin(&self, part: usize, word: usize, kind: &Kind) -> bool {
+        match part.checked_sub(1).and_then(|before| self.template.parts.get(before)) {
+            None => word == 0 || kind.is_distinct(),
+            Some(Part::Hole { .. }) => word > 0,
+            Some(Part::Word(anchor)) => {
+                word.checked_sub(1).and_then(|before| self.said.words.get(before)).is_some_and(|said| said.is(anchor))
+            }
+        }
+    }
+
+    /// The best way when words before `part`, or `part` itself, may be skipped.
+    fn free_step(&self, part: usize, word: usize, tied: Option<Best>) -> Option<Best> {
+        let is_hole = self.template.is_hole(part);
+        let is_end = part == self.template.parts.len();
+        let skip_word = !is_end && (!is_hole || part == 0);
+        // The word before a value holds it in place and can't be skipped.
+        let skip_part = !is_end && !is_hole && !self.template.is_hole(part + 1);
+        let ways = [
+            (skip_word.then(|| self.at(false, part, word + 1)).flatten(), Step::SkipWord),
+            (skip_part.then(|| self.at(false, part + 1, word)).flatten(), Step::SkipPart),
+        ];
+        let skipping = ways.into_iter().filter_map(|(way, step)| way.map(|way| Best { value: way.value, step }));
+        skipping.fold(tied, |best, way| match best {
+            Some(best) if best.value >= way.value => Some(best),
+            _ => Some(way),
+        })
+    }
+
+    /// The argument that the words `taken` stand for at `part`.
+    fn read(&self, part: usize, taken: &[Word]) -> Option<Value> {
+        let Some(Part::Hole { parameter, kind }) = self.template.parts.get(part) else { return None };
+        let (first, last) = (taken.first()?, taken.last()?);
+        let goes_on = matches!(kind, Kind::Text) && self.said.words.last().is_some_and(|word| word.end == last.end);
+        let text = self.said.text.get(first.start..if goes_on { self.said.end } else { last.end })?;
+        kind.read(property(self.spec, parameter), text, taken, self.template.is_led(part))
+    }
+
+    /// The best way from the start, with what it takes.
+    fn best(&self) -> Option<Alignment> {
+        let mut found = Alignment { values: Vec::new(), shared: 0.0, left_over: 0.0 };
+        let (mut part, mut word, mut is_tied) = (0, 0, false);
+        loop {
+            match (self.at(is_tied, part, word)?.step, self.template.parts.get(part)) {
+                (Step::Match, Some(Part::Word(own))) => {
+                    found.shared += weight(own);
+                    is_tied = self.template.is_hole(part + 1);
+                    (part, word) = (part + 1, word + 1);
+                }
+                (Step::SkipWord, _) => {
+                    found.left_over += self.said.words.get(word).map_or(0.0, cost);
+                    word += 1;
+                }
+                (Step::SkipPart, _) => part += 1,
+                (Step::Take(length), Some(Part::Hole { parameter, .. })) => {
+                    let taken = self.said.words.get(word..word + length)?;
+                    found.values.push((parameter.clone(), self.read(part, taken)?));
+                    (part, word, is_tied) = (part + 1, word + length, true);
+                }
+                _ => {
+                    found.left_over += self.said.words.get(word..)?.iter().map(cost).sum::<f64>();
+                    return Some(found);
+                }
+            }
+        }
+    }
+}
+
+/// Every template of a tool: its examples, and its own name with what it needs.
+pub(super) fn all_of(spec: &ToolSpec) -> Vec<Template> {
+    let mut templates: Vec<_> =
+        spec.examples.iter().filter_map(|example| Template::of_example(spec, example)).collect();
+    let required: Vec<_> = required_parameters(&spec.parameters).collect();
+    let positional = || spec.positional.iter().map(String::as_str);
+    if required.iter().all(|name| positional().any(|positional| positional == *name)) {
+        templates.push(Template::of_name(spec, positional().filter(|name| required.contains(name))));
+        if positional().count() > required.len() {
+            templates.push(Template::of_name(spec, positional()));
+        }
+    }
+    templates
+}

@@ -1,0 +1,31 @@
+//! What an operator can set, and what that makes of the program.
+//!
+//! Each room has a table of its own variables and reads its own settings; this room joins the tables, reads the
+//! environment (nobody else does), and reports everything that is wrong at once. A value that does not parse is an
+//! error, never a silent default, and no message shows a secret. The documentation of the variables is made from the
+//! same tables.
+
+mod doctor;
+mod env_file;
+mod error;
+mod names;
+mod no_effect;
+mod provider;
+mod reader;
+mod reference;
+mod settings;
+mod variable;
+mod vars;
+
+#[cfg(test)]
+mod tests;
+
+pub use doctor::{Check, CheckStatus, Fact, Report};
+pub use error::{SettingsError, SettingsProblem};
+pub use names::UnknownName;
+pub use provider::{CodexReadiness, ProviderChoice};
+pub(crate) use reader::Reader;
+pub use reference::{env_example, reference_markdown};
+pub use settings::{Settings, Sources};
+pub(crate) use variable::{Kind, Section, Variable};
+pub use vars::{Origin, Vars};

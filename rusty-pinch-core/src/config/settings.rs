@@ -1,0 +1,115 @@
+//! The settings of every room, joined.
+
+use std::path::PathBuf;
+
+use super::error::SettingsError;
+use super::names;
+use super::reader::Reader;
+use super::variable::{Kind, Section, Variable};
+use super::vars::{ENV_FILE_VARIABLE, Vars};
+use super::{SettingsProblem, UnknownName};
+use crate::brain::settings::{BrainSettings, CodexSettings, Provider};
+use crate::data::Secret;
+use crate::store::settings::StoreSettings;
+use crate::telemetry::settings::TelemetrySettings;
+
+const ENV_FILE: Variable = Variable::new(
+    ENV_FILE_VARIABLE,
+    Kind::Path,
+    "A file of such variables, one NAME=value per line. It has to exist. The environment wins over it.",
+)
+.otherwise("`.env` in the working directory, where there is one");
+
+pub(crate) const SECTION: Section = Section {
+    title: "Sources",
+    doc: "Where values come from. This variable counts in the environment only.",
+    variables: &[ENV_FILE],
+};
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Who thinks.
+    pub brain: BrainSettings,
+    /// The Codex CLI.
+    pub codex: CodexSettings,
+    /// Where things are kept.
+    pub store: StoreSettings,
+    /// Counters.
+    pub telemetry: TelemetrySettings,
+    /// Where the values came from, and what was left over.
+    pub sources: Sources,
+}
+
+/// Where settings came from, and what was left over.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Sources {
+    /// The file of variables that was read.
+    pub env_file: Option<PathBuf>,
+    /// Variables that begin like ours and are none of ours.
+    pub unknown: Vec<UnknownName>,
+    /// Variables of the previous program that have no effect in this version, each with what it belongs to.
+    pub without_effect: Vec<(&'static str, &'static str)>,
+}
+
+impl Settings {
+    /// Reads the environment and the file of variables: `RUSTY_PINCH_ENV_FILE`, or else `.env` in the working directory.
+    ///
+    /// The only reader of the environment in this library; nothing calls it but a program that chooses to.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with everything that is wrong, not only the first.
+    pub fn load() -> Result<Self, SettingsError> {
+        let (vars, problems) = Vars::load();
+        Self::from_parts(&vars, problems)
+    }
+
+    /// The settings that `vars` make. Pure: it reads neither environment nor files.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with everything that is wrong, not only the first.
+    pub fn from_vars(vars: &Vars) -> Result<Self, SettingsError> {
+        Self::from_parts(vars, Vec::new())
+    }
+
+    pub(crate) fn from_parts(vars: &Vars, problems: Vec<SettingsProblem>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(vars, problems);
+        let settings = Self::read(vars, &mut reader);
+        let problems = reader.into_problems();
+        if problems.is_empty() {
+            return Ok(settings);
+        }
+        Err(SettingsError { problems, unknown: settings.sources.unknown })
+    }
+
+    pub(super) fn read(vars: &Vars, reader: &mut Reader<'_>) -> Self {
+        // Read for its rules; the path itself was used when the variables were collected.
+        reader.path(&ENV_FILE);
+        let store = StoreSettings::read(reader);
+        let settings = Self {
+            brain: BrainSettings::read(reader),
+            codex: CodexSettings::read(reader),
+            telemetry: TelemetrySettings::read(reader, &store.data_dir),
+            store,
+            sources: Sources {
+                env_file: vars.env_file().map(Into::into),
+                unknown: names::unknown(vars),
+                without_effect: names::without_effect(vars),
+            },
+        };
+        if settings.brain.provider == Some(Provider::Codex) && !settings.codex.enabled {
+            reader.contradiction(
+                "RUSTY_PINCH_PROVIDER is `codex` while RUSTY_PINCH_CODEX_ENABLED is false",
+                "choose another provider, or enable Codex",
+            );
+        }
+        settings
+    }
+
+    /// Every secret among them, for [`Redactor`](crate::Redactor).
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
+        self.brain.secrets()
+    }
+}

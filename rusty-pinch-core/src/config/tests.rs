@@ -1,0 +1,261 @@
+//! What the tables promise, tried on all of them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::names::{SECTIONS, variables};
+use super::no_effect::NO_EFFECT;
+use super::*;
+use crate::brain::Provider;
+
+fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    Settings::from_vars(&pairs.iter().copied().collect())
+}
+
+/// The messages of everything that is wrong with `pairs`.
+fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+    load(pairs).map_or_else(|error| error.problems.iter().map(ToString::to_string).collect(), |_| Vec::new())
+}
+
+#[test]
+fn nothing_has_to_be_set() {
+    let settings = load(&[]).unwrap();
+    assert_eq!(settings.brain.provider, None);
+    assert_eq!(settings.brain.request_timeout.as_secs(), 60);
+    assert_eq!(settings.brain.retries, 2);
+    assert_eq!(settings.codex.timeout.as_secs(), 120);
+    assert!(settings.codex.enabled && settings.codex.arguments.is_none());
+    assert_eq!(settings.store.data_dir, Path::new("./data"));
+    assert_eq!(settings.telemetry.file, Path::new("./data/telemetry/latest.json"));
+    let moved = load(&[("RUSTY_PINCH_DATA_DIR", "/d")]).unwrap();
+    assert_eq!(moved.telemetry.file, Path::new("/d/telemetry/latest.json"));
+}
+
+#[test]
+fn every_variable_has_one_row_and_is_read() {
+    let vars = Vars::default();
+    let mut reader = Reader::new(&vars, Vec::new());
+    Settings::read(&vars, &mut reader);
+    let rows: BTreeSet<_> = variables().map(|variable| variable.name).collect();
+    assert_eq!(reader.names_read, rows);
+    let all: Vec<_> = variables().flat_map(Variable::names).chain(NO_EFFECT.iter().map(|(name, _)| *name)).collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "a name stands in two rows");
+    assert!(SECTIONS.iter().all(|section| !section.title.is_empty() && section.doc.ends_with('.')));
+}
+
+#[test]
+fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
+    for variable in variables() {
+        let bad = match variable.kind {
+            Kind::Integer { max, .. } => vec!["x".to_owned(), "-1".into(), "1.5".into(), (max + 1).to_string()],
+            Kind::Boolean | Kind::Choice(_) => vec!["Y".to_owned(), "enabled".into()],
+            Kind::Url => vec!["example.com".to_owned(), "https://user@host".into()],
+            _ => vec!["a\nb".to_owned(), "a\u{1b}[31m".into(), "x".repeat(5000)],
+        };
+        for value in bad {
+            for name in variable.names() {
+                let found = problems(&[(name, &value)]);
+                let message = found.first().unwrap_or_else(|| panic!("{name}={value:?} was taken"));
+                assert!(message.contains(name), "{message}");
+                assert!(!message.chars().any(char::is_control), "{message:?}");
+                if matches!(variable.kind, Kind::Secret) {
+                    assert!(!message.contains(&value), "{message}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn integers_take_both_ends_of_their_range() {
+    for variable in variables() {
+        if let Kind::Integer { min, max } = variable.kind {
+            for value in [min, max] {
+                let found = problems(&[(variable.name, &value.to_string())]);
+                assert!(found.iter().all(|problem| !problem.contains("a whole number")), "{found:?}");
+            }
+            if let Some(below) = min.checked_sub(1) {
+                let found = problems(&[(variable.name, &below.to_string())]).concat();
+                assert!(found.contains(&format!("from {min} to {max}")), "{found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let error = load(&[
+        ("RUSTY_PINCH_PROVIDER", "opnai"),
+        ("RUSTY_PINCH_REQUEST_RETRIES", "4294967295"),
+        ("RUSTY_PINCH_CODEX_ENABLED", "Y"),
+        ("RUSTY_PINCH_TIMEOUT", "3"),
+    ])
+    .unwrap_err();
+    let shown = error.to_string();
+    for part in ["`openai`", "from 0 to 20", "RUSTY_PINCH_CODEX_ENABLED is \"Y\"", "from the environment"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert_eq!(error.problems.len(), 3);
+    assert_eq!(error.unknown.len(), 1);
+    assert!(error.problems.iter().all(|problem| !problem.fix().is_empty()));
+}
+
+#[test]
+fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
+    for (given, provider) in [
+        ("local", Provider::Local),
+        (" Offline ", Provider::Local),
+        ("CODEX", Provider::Codex),
+        ("openai", Provider::Openai),
+        ("openrouter", Provider::Openrouter),
+    ] {
+        assert_eq!(load(&[("RUSTY_PINCH_PROVIDER", given)]).unwrap().brain.provider, Some(provider));
+    }
+    let anthropic = problems(&[("RUSTY_PINCH_PROVIDER", "anthropic")]).concat();
+    assert!(anthropic.contains("not available") && anthropic.contains("`openrouter`"), "{anthropic}");
+    for name in ["groq", "compatible"] {
+        assert!(problems(&[("RUSTY_PINCH_PROVIDER", name)]).concat().contains("RUSTY_PINCH_MODEL"), "{name}");
+    }
+    let contradiction = [("RUSTY_PINCH_PROVIDER", "codex"), ("RUSTY_PINCH_CODEX_ENABLED", "off")];
+    assert!(problems(&contradiction).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
+    let backoff = [("RUSTY_PINCH_RETRY_BACKOFF_MS", "900"), ("RUSTY_PINCH_RETRY_MAX_BACKOFF_MS", "100")];
+    assert!(problems(&backoff).concat().contains("less than"));
+}
+
+#[test]
+fn the_first_name_that_is_not_blank_gives_the_value() {
+    let key = |pairs: &[(&str, &str)]| {
+        let endpoint = load(pairs).unwrap().brain.endpoint(Provider::Openai).unwrap();
+        endpoint.key.map(|key| key.expose().clone())
+    };
+    assert_eq!(key(&[]), None);
+    assert_eq!(key(&[("PICOCLAW_PROVIDERS_OPENAI_API_KEY", "c")]), Some("c".into()));
+    assert_eq!(key(&[("PICOCLAW_PROVIDERS_OPENAI_API_KEY", "c"), ("OPENAI_API_KEY", "b")]), Some("b".into()));
+    assert_eq!(key(&[("RUSTY_PINCH_OPENAI_API_KEY", "  "), ("OPENAI_API_KEY", "b")]), Some("b".into()));
+    assert_eq!(key(&[("RUSTY_PINCH_API_KEY", "a"), ("OPENAI_API_KEY", "b")]), Some("a".into()));
+}
+
+#[test]
+fn a_compatible_server_is_never_sent_somebody_elses_key() {
+    let settings = load(&[
+        ("RUSTY_PINCH_PROVIDER", "compatible"),
+        ("RUSTY_PINCH_MODEL", "m"),
+        ("RUSTY_PINCH_API_BASE", "http://127.0.0.1:1/"),
+        ("OPENAI_API_KEY", "sk-openai"),
+    ]);
+    let endpoint = settings.unwrap().brain.endpoint(Provider::Compatible).unwrap();
+    assert_eq!((endpoint.base.as_deref(), endpoint.key), (Some("http://127.0.0.1:1"), None));
+}
+
+#[test]
+fn blank_arguments_mean_none_and_unset_means_the_built_in_invocation() {
+    let arguments = |value| load(&[("RUSTY_PINCH_CODEX_CLI_ARGS", value)]).unwrap().codex.arguments;
+    assert_eq!(arguments(""), Some(vec![]));
+    assert_eq!(arguments(" exec  --json "), Some(vec!["exec".to_owned(), "--json".to_owned()]));
+    assert_eq!(load(&[("RUSTY_PINCH_CODEX_MODEL_FLAG", "")]).unwrap().codex.model_flag, Some(String::new()));
+}
+
+#[test]
+fn unknown_names_are_reported_with_the_nearest_and_old_ones_with_their_room() {
+    let sources = load(&[
+        ("RUSTY_PINCH_PROVIDR", "local"),
+        ("RUSTY_PINCH_REQUEST_TIMEOUT", "3"),
+        ("RUSTY_PINCH_XYZZY", "1"),
+        ("RUSTY_PINCH_CHANNELS_TELEGRAM_TOKEN", "t"),
+        ("RUSTY_PINCH_PULSE_AUTO_ALLOW_ACTIONS", ""),
+        ("SOMEBODY_ELSES", "1"),
+    ])
+    .unwrap()
+    .sources;
+    let unknown: Vec<_> = sources.unknown.iter().map(|found| (found.name.as_str(), found.nearest)).collect();
+    assert_eq!(
+        unknown,
+        [
+            ("RUSTY_PINCH_PROVIDR", Some("RUSTY_PINCH_PROVIDER")),
+            ("RUSTY_PINCH_REQUEST_TIMEOUT", Some("RUSTY_PINCH_REQUEST_TIMEOUT_SECS")),
+            ("RUSTY_PINCH_XYZZY", None),
+        ]
+    );
+    assert_eq!(sources.without_effect, [("RUSTY_PINCH_CHANNELS_TELEGRAM_TOKEN", "channels")]);
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_both_name_their_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("my.env");
+    std::fs::write(&file, "RUSTY_PINCH_MODEL=file\nRUSTY_PINCH_REQUEST_RETRIES=many\nUNRELATED=x\n").unwrap();
+    let environment = [("RUSTY_PINCH_MODEL", "env"), ("RUSTY_PINCH_ENV_FILE", file.to_str().unwrap())];
+    let os = |pairs: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    };
+    let (vars, found) = Vars::from_sources(os(&environment), Path::new("no.env"));
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(vars.get("RUSTY_PINCH_MODEL").unwrap().value, "env");
+    assert!(vars.get("UNRELATED").is_none());
+    let shown = Settings::from_parts(&vars, found).unwrap_err().to_string();
+    assert!(shown.contains("my.env line 2") && shown.contains("\"many\""), "{shown}");
+
+    let (vars, found) = Vars::from_sources(os(&[]), &file);
+    assert!(found.is_empty() && vars.get("RUSTY_PINCH_MODEL").unwrap().value == "file");
+    let (_, found) = Vars::from_sources(os(&[]), &dir.path().join("none.env"));
+    assert!(found.is_empty(), "the default file need not exist");
+    for (bad, why) in [(dir.path().join("none.env"), "does not exist"), (dir.path().to_owned(), "can't be read")] {
+        let (_, found) = Vars::from_sources(os(&[("RUSTY_PINCH_ENV_FILE", bad.to_str().unwrap())]), &file);
+        let shown = found.first().unwrap().to_string();
+        assert!(shown.contains(why) && shown.contains(bad.to_str().unwrap()), "{shown}");
+    }
+}
+
+#[test]
+fn values_that_are_not_utf8_are_errors() {
+    let bytes = OsString::from_vec(vec![b'a', 0xff]);
+    let (_, found) = Vars::from_sources([("RUSTY_PINCH_MODEL".into(), bytes.clone())], Path::new("no.env"));
+    assert!(found.first().unwrap().to_string().contains("RUSTY_PINCH_MODEL"));
+    let (_, found) = Vars::from_sources([("SOMEBODY_ELSES".into(), bytes)], Path::new("no.env"));
+    assert!(found.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn any_value_of_any_variable_is_taken_or_refused_in_words(index in 0..1000_usize, value in ".{0,80}") {
+        let all: Vec<_> = variables().collect();
+        let variable = all[index % all.len()];
+        match load(&[(variable.name, &value)]) {
+            Ok(settings) => {
+                let shown = format!("{settings:?}");
+                let long_enough = value.trim().len() > 12;
+                prop_assert!(!(long_enough && matches!(variable.kind, Kind::Secret) && shown.contains(value.trim())));
+            }
+            Err(error) => prop_assert!(error.to_string().contains("RUSTY_PINCH_"), "{error}"),
+        }
+    }
+}
+
+/// Compares a generated page with the checked-in one.
+fn check_page(path: &str, generated: &str) {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let checked_in = std::fs::read_to_string(&full).unwrap_or_default();
+    assert!(checked_in == generated, "{path} is not what the tables say; run `cargo xtask docs`");
+}
+
+#[test]
+fn the_checked_in_pages_say_what_the_tables_say() {
+    check_page("docs/CONFIGURATION.md", &reference_markdown());
+    check_page(".env.example", &env_example());
+}
+
+#[test]
+fn the_example_file_is_valid_as_it_is_and_with_its_defaults_uncommented() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    let uncommented = env_example().replace("\n#RUSTY_PINCH_", "\nRUSTY_PINCH_");
+    for text in [env_example(), uncommented] {
+        std::fs::write(&file, text).unwrap();
+        let (vars, found) = Vars::from_sources([], &file);
+        Settings::from_parts(&vars, found).unwrap();
+    }
+}

@@ -1,0 +1,131 @@
+//! What a variable is: one row of the table that parsing, documentation and `doctor` share.
+
+/// A variable that the program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Other names for it, tried in this order when it is not set.
+    pub(crate) aliases: &'static [&'static str],
+    /// What a value looks like.
+    pub(crate) kind: Kind,
+    /// The value that holds when none is given; it is parsed like any other.
+    pub(crate) default: Option<&'static str>,
+    /// What happens when none is given, where that is not one fixed value.
+    pub(crate) otherwise: Option<&'static str>,
+    /// What it is for, in one or two sentences.
+    pub(crate) doc: &'static str,
+}
+
+/// What a variable's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum Kind {
+    /// One line of text.
+    Text,
+    /// One line of text that is never shown.
+    Secret,
+    /// A whole number in a range, both ends included.
+    Integer {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+    },
+    /// `true` or `false`; `1`, `yes`, `on`, `0`, `no`, `off` mean the same.
+    Boolean,
+    /// A file or folder; relative paths start at the working directory.
+    Path,
+    /// A base URL, `http://…` or `https://…`.
+    Url,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A program's arguments, separated by blanks. Set but empty means none.
+    Words,
+    /// A program's flag. Set but empty means that what follows the flag is passed without one.
+    Flag,
+}
+
+impl Kind {
+    /// Whether a value that is set but blank means something else than one that is not set.
+    pub(crate) fn takes_blank(self) -> bool {
+        matches!(self, Self::Words | Self::Flag)
+    }
+
+    /// The rule that a value has to keep, read after "it must be".
+    pub(crate) fn rule(self) -> String {
+        match self {
+            Self::Text | Self::Secret => format!("one line of at most {TEXT_BYTES_MAX} bytes"),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Boolean => "`true` or `false` (also 1, yes, on, 0, no, off)".to_owned(),
+            Self::Path => format!("a path of at most {TEXT_BYTES_MAX} bytes"),
+            Self::Url => "a URL such as `https://host/v1`, without user, query, fragment, blanks or control characters"
+                .to_owned(),
+            Self::Choice(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Self::Words => "arguments separated by blanks; empty for none".to_owned(),
+            Self::Flag => "a flag such as `--model`; empty for none".to_owned(),
+        }
+    }
+
+    /// The kind in a word, for the reference page.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Secret => "secret",
+            Self::Integer { .. } => "integer",
+            Self::Boolean => "boolean",
+            Self::Path => "path",
+            Self::Url => "URL",
+            Self::Choice(_) => "choice",
+            Self::Words => "arguments",
+            Self::Flag => "flag",
+        }
+    }
+}
+
+/// The longest value, in bytes.
+pub(crate) const TEXT_BYTES_MAX: usize = 4096;
+
+impl Variable {
+    /// A variable of `kind` without a default.
+    pub(crate) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, aliases: &[], kind, default: None, otherwise: None, doc }
+    }
+
+    /// With other names.
+    pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// With the value that holds when none is given.
+    pub(crate) const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
+    }
+
+    /// With words for what happens when none is given.
+    pub(crate) const fn otherwise(mut self, words: &'static str) -> Self {
+        self.otherwise = Some(words);
+        self
+    }
+
+    /// Its names, the first of which is its own.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// The variables of one room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section {
+    /// Its heading.
+    pub(crate) title: &'static str,
+    /// What its variables have in common.
+    pub(crate) doc: &'static str,
+    /// The variables, in the order in which they are shown.
+    pub(crate) variables: &'static [Variable],
+}

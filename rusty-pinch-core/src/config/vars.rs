@@ -1,0 +1,135 @@
+//! The variables that were given, and where each came from.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::env_file;
+use super::error::SettingsProblem;
+use super::names::is_ours;
+
+/// Names the file of variables, instead of `./.env`.
+pub(crate) const ENV_FILE_VARIABLE: &str = "RUSTY_PINCH_ENV_FILE";
+const ENV_FILE_DEFAULT: &str = ".env";
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The process's environment.
+    Environment,
+    /// A file of variables.
+    File {
+        /// The file.
+        path: Arc<Path>,
+        /// The line on which the value begins, from 1.
+        line: usize,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("from the environment"),
+            Self::File { path, line } => write!(f, "from {} line {line}", path.display()),
+        }
+    }
+}
+
+/// The variables that were given. Only those that the program knows or that look like its own are kept.
+#[derive(Clone, Default)]
+pub struct Vars {
+    values: BTreeMap<String, Given>,
+    env_file: Option<PathBuf>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Given {
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+}
+
+impl fmt::Debug for Vars {
+    /// The names only: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vars")
+            .field("names", &self.values.keys().collect::<Vec<_>>())
+            .field("env_file", &self.env_file)
+            .finish()
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
+    /// As if they stood in the environment.
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(pairs: T) -> Self {
+        let mut vars = Self::default();
+        for (name, value) in pairs {
+            vars.insert(name.into(), Given { value: value.into(), origin: Origin::Environment });
+        }
+        vars
+    }
+}
+
+impl Vars {
+    /// What the process's environment and the file of variables say; the environment wins.
+    ///
+    /// The file is `RUSTY_PINCH_ENV_FILE`, which has to exist, or else `.env` in the working directory, which need not.
+    /// This and [`Settings::load`](super::Settings::load) are the only readers of the environment.
+    pub(crate) fn load() -> (Self, Vec<SettingsProblem>) {
+        #[expect(clippy::disallowed_methods, reason = "this is the door to the environment")]
+        let environment = std::env::vars_os();
+        Self::from_sources(environment, Path::new(ENV_FILE_DEFAULT))
+    }
+
+    /// [`load`](Self::load) with an environment and a default file of the caller's.
+    pub(crate) fn from_sources(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        env_file_default: &Path,
+    ) -> (Self, Vec<SettingsProblem>) {
+        let mut vars = Self::default();
+        let mut problems = Vec::new();
+        for (name, value) in environment {
+            let name = name.to_string_lossy().into_owned();
+            if !is_ours(&name) {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => vars.insert(name, Given { value, origin: Origin::Environment }),
+                Err(_) => problems.push(SettingsProblem::NotUnicode { name, origin: Origin::Environment }),
+            }
+        }
+        let explicit =
+            vars.values.get(ENV_FILE_VARIABLE).map(|given| given.value.trim()).filter(|path| !path.is_empty());
+        let path = explicit.map_or_else(|| env_file_default.to_owned(), PathBuf::from);
+        let found = env_file::read(&path, explicit.is_some(), &mut problems);
+        if let Some(pairs) = found {
+            vars.env_file = Some(path);
+            for (name, given) in pairs {
+                // The environment is the operator's last word.
+                if is_ours(&name) && !vars.values.contains_key(&name) {
+                    vars.insert(name, given);
+                }
+            }
+        }
+        (vars, problems)
+    }
+
+    fn insert(&mut self, name: String, given: Given) {
+        self.values.insert(name, given);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Given> {
+        self.values.get(name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The file that was read.
+    pub(crate) fn env_file(&self) -> Option<&Path> {
+        self.env_file.as_deref()
+    }
+}
