@@ -7,6 +7,7 @@ use crate::http::Request;
 use crate::reply::{Reply, sse_data};
 
 const PIECE_BYTES: usize = 5;
+const PIECES_MAX: usize = 1_000;
 
 /// Gives `answer` in the form that the request asks for; what is not a completion request gets an error or the models.
 pub fn reply(request: &Request, answer: &Answer) -> Reply {
@@ -36,14 +37,14 @@ pub fn stream(answer: &Answer, include_usage: bool) -> Reply {
 pub fn events(answer: &Answer, include_usage: bool) -> Vec<String> {
     let choice = |delta: Value, finish: Value| json!([{ "index": 0, "delta": delta, "finish_reason": finish }]);
     let mut choices = vec![choice(json!({ "role": "assistant", "content": "" }), Value::Null)];
-    for piece in pieces(&answer.text, PIECE_BYTES) {
+    for piece in small_pieces(&answer.text) {
         choices.push(choice(json!({ "content": piece }), Value::Null));
     }
     for (index, call) in answer.calls.iter().enumerate() {
         let function = json!({ "name": call.name, "arguments": "" });
         let start = json!({ "index": index, "id": format!("call_{index}"), "type": "function", "function": function });
         choices.push(choice(json!({ "tool_calls": [start] }), Value::Null));
-        for piece in pieces(&call.arguments, PIECE_BYTES) {
+        for piece in small_pieces(&call.arguments) {
             let fragment = json!({ "index": index, "function": { "arguments": piece } });
             choices.push(choice(json!({ "tool_calls": [fragment] }), Value::Null));
         }
@@ -55,6 +56,11 @@ pub fn events(answer: &Answer, include_usage: bool) -> Vec<String> {
     }
     events.push("[DONE]".to_owned());
     events
+}
+
+/// Small pieces, but not too many of them.
+fn small_pieces(text: &str) -> Vec<&str> {
+    pieces(text, PIECE_BYTES.max(text.len() / PIECES_MAX))
 }
 
 fn chunk(choices: Value, usage: Option<(u64, u64)>) -> String {

@@ -1,5 +1,28 @@
-//! An embeddable agent runtime.
+//! An embeddable agent runtime: a brain that thinks, hands that act, a store that remembers, a channel that talks, and a
+//! pulse that decides by itself. Each is a trait with a default; [`Agent`] joins them into turns.
+//!
+//! ```
+//! use rusty_pinch_core::{Agent, LocalBrain};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let agent = Agent::new(LocalBrain::default());
+//! let reply = agent.turn("demo", "what is 17 * 23?").await?;
+//! assert!(reply.to_string().contains("391"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it owns: the loop of a turn, its journal, and the order in which things become durable. What it never does:
+//! print, read arguments, or look at the environment or a home directory outside [`config`].
+//!
+//! # Features
+//! - `http` (default): [`HttpBrain`], OpenAI-compatible.
+//! - `sqlite` (default): [`LocalStore`], the store on disk.
+//! - `codex` (default): [`CodexBrain`] and the door to child processes.
+//! - `testing`: fakes, a virtual clock, fault plans and conformance suites.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
 mod brain;
@@ -7,18 +30,60 @@ mod channel;
 pub mod config;
 mod data;
 mod hands;
+mod pulse;
 mod store;
 mod sys;
 mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use agent::*;
-pub use brain::*;
-pub use channel::*;
+pub use agent::{
+    Agent, AgentBuilder, Approval, ApprovalError, Decision, Grants, Judgement, Limits, MessageError, PromptCacheStats,
+    Reply, Turn, TurnError, TurnReport, check_message, judge,
+};
+pub use brain::{
+    ATTEMPTS_MAX, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest, Delta,
+    Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
+};
+#[cfg(feature = "codex")]
+pub use brain::{
+    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexEnvironment,
+    CodexInvocation, CodexLogin, OwnInvocation, codex_login, find_codex,
+};
+#[cfg(feature = "http")]
+pub use brain::{
+    CONNECT_TIMEOUT, CONTEXT_TOKENS_UNKNOWN, HttpBrain, HttpBrainConfig, HttpPreset, IDLE_TIMEOUT, RESPONSE_BYTES_MAX,
+};
+pub use channel::{Channel, ChannelError, ChannelInfo, Delivery, Inbound, InboundId, Outbound};
 pub use config::{Settings, SettingsError, SettingsProblem, Vars};
-pub use data::*;
-pub use hands::*;
-pub use store::*;
-pub use sys::*;
-pub use telemetry::*;
+pub use data::{
+    ApprovalToken, CallId, CallOutcome, IdError, Message, OutcomeStatus, RequestId, SESSION_ID_BYTES_MAX, Secret,
+    SessionId, Sha256Digest, TOOL_NAME_BYTES_MAX, Timestamp, TimestampError, ToolCall, ToolName, Usage, canonical_json,
+    estimate_tokens,
+};
+pub use hands::{
+    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Hands, HandsError, Invocation, Repeat,
+    Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError,
+    ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+};
+pub use pulse::{
+    Action, ApprovalPulse, Done, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
+};
+#[cfg(feature = "sqlite")]
+pub use store::LocalStore;
+pub use store::{
+    Change, Entry, Event, Guard, JournalId, Key, KeyRange, Line, Located, LockName, MemoryStore, Page, Position,
+    Precondition, Record, Revision, Span, Store, StoreError, StoreSettings, Verdict,
+};
+#[cfg(feature = "codex")]
+pub use sys::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError, SystemSpawn};
+pub use sys::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use telemetry::{
+    CountingObserver, PromptCache, Redactor, Snapshot, TelemetryError, TelemetryFile, TelemetrySettings, TurnObserver,
+    TurnPath, TurnRecord, TurnStatus,
+};
+
+/// The code of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

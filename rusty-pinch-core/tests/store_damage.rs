@@ -207,6 +207,36 @@ async fn a_journal_that_was_removed_or_replaced_is_not_written_to_unseen() {
     assert_eq!(contents(&all(&store).await), ["again"]);
 }
 
+#[tokio::test]
+async fn an_append_that_waits_for_a_file_that_is_replaced_goes_to_the_new_one() {
+    let (folder, store, path) = holding(b"");
+    let end = store.append(&journal(), Position::START, &[said("one")]).await.unwrap();
+    let old = fs::File::open(&path).unwrap();
+    old.lock().unwrap();
+    let append = tokio::spawn(async move { store.append(&journal(), end, &[said("two")]).await });
+    // Long enough to begin waiting, as a rule; if not, the append just finds the new file.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    fs::copy(&path, path.with_extension("new")).unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    drop(old);
+    append.await.unwrap().unwrap();
+    assert_eq!(contents(&all(&LocalStore::open(folder.path()).unwrap()).await), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn records_that_were_moved_away_while_they_were_open_are_not_written_to() {
+    let folder = scratch();
+    let store = LocalStore::open(folder.path()).unwrap();
+    let put = [Change::put(Key::new(["a"]), Precondition::Absent, json!(1))];
+    store.commit(&put).await.unwrap();
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        fs::rename(folder.path().join(file), folder.path().join(format!("old-{file}"))).unwrap();
+    }
+    store.commit(&put).await.expect("the new records hold nothing");
+    let again = LocalStore::open(folder.path()).unwrap();
+    assert_eq!(again.get(&Key::new(["a"])).await.unwrap().unwrap().value, json!(1));
+}
+
 /// A store with a record `a`, whose log is as it is while a process has it open.
 async fn with_log() -> TempDir {
     let (open, copy) = (scratch(), scratch());

@@ -180,13 +180,17 @@ fn interposer() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT
         .get_or_init(|| {
-            let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("interpose-{}.so", std::process::id()));
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+            // Under its own name first: another run of these tests may be using the one that is there.
+            let (fresh, built) =
+                (folder.join(format!("interpose-{}.so", std::process::id())), folder.join("interpose.so"));
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interpose/interpose.c");
             let compiler =
-                Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).arg(source).arg("-ldl").output();
+                Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&fresh).arg(source).arg("-ldl").output();
             match compiler {
                 Ok(done) => {
                     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+                    std::fs::rename(fresh, &built).unwrap();
                     Some(built)
                 }
                 Err(error) => {

@@ -40,6 +40,7 @@ fn worker() {
         match task.as_str() {
             "count" => count(&store).await,
             "hold" => hold(&store).await,
+            "look" => drop(store.get(&Key::new(["a"])).await.unwrap().unwrap()),
             name => append(&store, name).await,
         }
     });
@@ -147,4 +148,27 @@ async fn a_lock_is_busy_while_its_process_lives_and_free_when_it_is_killed() {
     worker.kill().unwrap();
     worker.wait().unwrap();
     store.lock(&name, Duration::ZERO).await.expect("the lock of a process that died is free");
+}
+
+/// When the last process closes the records, SQLite removes their log; which one is the last it knows from file locks,
+/// and those a process loses when it closes any descriptor of the file.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_records_stay_locked_as_open_whoever_else_opens_them() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = scratch();
+    let put = |n: u32| [Change::put(Key::new(["a"]), Precondition::None, json!(n))];
+    let store = LocalStore::open(folder.path()).unwrap();
+    store.commit(&put(1)).await.unwrap();
+    let second = LocalStore::open(folder.path()).unwrap();
+    second.commit(&put(2)).await.unwrap();
+    drop(second);
+    let inode = std::fs::metadata(folder.path().join("state.db")).unwrap().ino();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    assert!(locks.lines().any(|lock| lock.contains(&format!(":{inode} "))), "{locks}");
+    finish(start(folder.path(), "look"));
+    assert!(folder.path().join("state.db-wal").exists(), "the log of an open file was removed");
+    store.commit(&put(3)).await.unwrap();
+    let third = LocalStore::open(folder.path()).unwrap();
+    assert_eq!(third.get(&Key::new(["a"])).await.unwrap().unwrap().value, json!(3));
 }

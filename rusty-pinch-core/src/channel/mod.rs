@@ -1,6 +1,8 @@
 //! A channel talks: messages from people come in, answers go out.
 
 mod error;
+mod loopback;
+mod worker;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::Timestamp;
 
 pub use error::ChannelError;
+pub use loopback::{LoopbackChannel, LoopbackPeer, SayError};
+pub use worker::{ChannelWorker, Parked, ParkedItem, WorkerError};
 
 /// Talks: receives messages and sends answers.
 ///

@@ -9,10 +9,12 @@ pub mod conformance;
 mod entropy;
 mod faults;
 mod faulty;
+mod faulty_channel;
 mod scripted;
 
 pub use clock::VirtualClock;
 pub use entropy::SeededEntropy;
 pub use faults::{Fault, FaultPlan, Moment, run_until_crash};
 pub use faulty::{FaultyBrain, FaultyHands, FaultyStore};
+pub use faulty_channel::FaultyChannel;
 pub use scripted::ScriptedBrain;

@@ -8,7 +8,7 @@ use rusty_pinch_core::{
 };
 use serde_json::json;
 
-use crate::setup::{KEY, brain, calc, config, listener, prompt, said, shown};
+use crate::setup::{KEY, brain, calc, config, listener, prompt, said, shown, stream_of_known_length};
 
 #[tokio::test]
 async fn asks_and_streams_the_answer() {
@@ -49,7 +49,7 @@ async fn a_tool_call_makes_the_round_trip() {
 
 #[tokio::test]
 async fn completions_share_a_connection() {
-    let server = FakeModel::start(chat::says("again"));
+    let server = FakeModel::start(always(stream_of_known_length("again")));
     let brain = brain(&server);
     for _ in 0..4 {
         assert_eq!(said(brain.complete(&prompt("hi"), &Deltas::none()).await), "again");

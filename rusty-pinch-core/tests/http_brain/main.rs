@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
 
 mod answers;
+mod conformance;
 mod cuts;
 mod faults;
 mod retries;

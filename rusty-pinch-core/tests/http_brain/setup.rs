@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake_model::FakeModel;
+use fake_model::{Answer, FakeModel, Reply, chat, sse_data};
 use rusty_pinch_core::{
     BrainError, Clock, Completion, CompletionRequest, Delta, Deltas, HttpBrain, HttpBrainConfig, HttpPreset, Lane,
     Message, Repeat, Risk, SystemClock, ToolName, ToolSpec,
@@ -76,4 +76,11 @@ pub(crate) fn shown(error: &BrainError) -> String {
 #[track_caller]
 pub(crate) fn said(result: Result<Completion, BrainError>) -> String {
     result.unwrap_or_else(|error| panic!("{}", shown(&error))).content
+}
+
+/// A streamed answer that ends with its last byte, so that the connection can be used again beyond doubt.
+pub(crate) fn stream_of_known_length(text: &str) -> Reply {
+    let events = chat::events(&Answer::text(text), true);
+    let body: Vec<u8> = events.iter().flat_map(|data| sse_data(data)).collect();
+    Reply::body(200, "text/event-stream", body)
 }

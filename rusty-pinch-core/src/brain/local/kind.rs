@@ -76,6 +76,11 @@ impl Kind {
         matches!(self, Self::Formula { .. } | Self::Shaped { .. })
     }
 
+    /// Whether it says by itself where a value ends, so that words may be between it and the next of the example.
+    pub(super) fn ends_itself(&self) -> bool {
+        !matches!(self, Self::Name { .. } | Self::Text)
+    }
+
     /// How much it says that such a value is there.
     pub(super) fn weight(&self) -> f64 {
         match self {
@@ -119,8 +124,8 @@ impl Kind {
                 (fits && plain.contains(char::is_alphanumeric)).then(|| Value::from(plain))
             }
             Self::Text => {
-                let fits = words.iter().any(|word| word.text.contains(char::is_alphabetic));
-                fits.then(|| Value::from(plain))
+                let says = |word: &Word| has_content(word) && word.text.contains(char::is_alphabetic);
+                words.iter().any(says).then(|| Value::from(plain))
             }
         }
     }

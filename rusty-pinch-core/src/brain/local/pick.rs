@@ -7,10 +7,10 @@ use super::words::{Said, Word, has_content, without_politeness, words};
 use crate::hands::{Repeat, ToolSpec, required_parameters};
 
 /// From this score on a message is taken for a request. Of the phrasings in the tests, those that ask for something
-/// score 0.64 and more, and those that don't 0.59 and less.
-const SCORE_MIN: f64 = 0.62;
+/// score 0.70 and more, and those that don't 0.63 and less.
+const SCORE_MIN: f64 = 0.65;
 /// The score of a message that only shares words with a tool's description. Below that of any good example.
-const DESCRIPTION_SCORE: f64 = 0.63;
+const DESCRIPTION_SCORE: f64 = 0.66;
 
 /// The tool that `message` asks for, with its arguments.
 pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a ToolSpec, Value)> {
@@ -20,12 +20,11 @@ pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a Tool
     let mut best: Option<(&ToolSpec, Fit)> = None;
     for spec in tools {
         for template in all_of(spec) {
-            // Asking about a change is not asking for it.
-            if is_question && !template.asks && spec.repeat != Repeat::ReadOnly {
-                continue;
-            }
             let words = if template.is_whole { &all } else { polite };
-            if let Some(fit) = template.fit(spec, Said::new(message, &all, words)) {
+            let Some(fit) = template.fit(spec, Said::new(message, &all, words)) else { continue };
+            // To change something takes an order: neither a question about it nor a sentence that only contains one.
+            let is_order = template.asks || !(is_question || fit.begins_otherwise);
+            if is_order || spec.repeat == Repeat::ReadOnly {
                 best = better(best, spec, fit);
             }
         }
@@ -52,5 +51,6 @@ fn described(spec: &ToolSpec, said: &[Word]) -> Option<Fit> {
     let known = words(&format!("{} {}", spec.name.as_str().replace(['_', '-'], " "), spec.description));
     let content: Vec<_> = said.iter().filter(|word| has_content(word)).collect();
     let fits = content.len() >= 2 && content.iter().all(|word| known.iter().any(|known| known.is(word)));
-    fits.then(|| Fit { arguments: Value::Object(serde_json::Map::new()), score: DESCRIPTION_SCORE, shared: 0.0 })
+    let arguments = Value::Object(serde_json::Map::new());
+    fits.then_some(Fit { arguments, score: DESCRIPTION_SCORE, shared: 0.0, begins_otherwise: false })
 }

@@ -36,28 +36,41 @@ pub(super) struct Fit {
     pub(super) score: f64,
     /// How much of that are words and values that the message and the example share.
     pub(super) shared: f64,
+    /// Whether words that the template does not have come before those that it has.
+    pub(super) begins_otherwise: bool,
 }
 
 impl Template {
     /// The template of an example.
-    pub(super) fn of_example(spec: &ToolSpec, example: &ToolExample) -> Option<Self> {
+    ///
+    /// One of several options is a hole only where every option takes the same arguments, as a lamp's `on` and `off`
+    /// do. Otherwise it stays a word: `list my notes` does not teach `pin my notes`.
+    fn of_example(spec: &ToolSpec, example: &ToolExample) -> Option<Self> {
+        let names = |example: &ToolExample| -> Vec<String> {
+            example.arguments.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect()
+        };
+        let alike = spec.examples.iter().all(|other| names(other) == names(example));
+        let is_hole = |name: &str| alike || property(spec, name).get("enum").is_none();
         let all = words(&example.message);
         let (polite, _) = without_politeness(&all);
         let asks = all.first().is_some_and(asks) || example.message.trim_end().ends_with('?');
-        let without = Self::with_holes(spec, polite, example, asks);
+        let without = Self { asks, ..Self::with_holes(spec, polite, example, &is_hole) };
         if without.is_usable() {
             return Some(without);
         }
-        let whole = Self { is_whole: true, ..Self::with_holes(spec, &all, example, asks) };
+        let whole = Self { is_whole: true, asks, ..Self::with_holes(spec, &all, example, &is_hole) };
         whole.is_usable().then_some(whole)
     }
 
-    fn with_holes(spec: &ToolSpec, words: &[Word], example: &ToolExample, asks: bool) -> Self {
+    fn with_holes(spec: &ToolSpec, words: &[Word], example: &ToolExample, is_hole: &impl Fn(&str) -> bool) -> Self {
         let mut constants = example.arguments.as_object().cloned().unwrap_or_default();
         let mut parts: Vec<Part> = words.iter().take(PARTS_MAX).cloned().map(Part::Word).collect();
+        let mut values: Vec<_> = constants
+            .iter()
+            .filter(|(name, _)| is_hole(name))
+            .filter_map(|(name, value)| Some((name.clone(), sought(value)?)))
+            .collect();
         // Longer values first, or a short one could take its place inside a longer one.
-        let mut values: Vec<_> =
-            constants.iter().filter_map(|(name, value)| Some((name.clone(), sought(value)?))).collect();
         values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
         for (parameter, value) in values {
             if let Some(at) = position(&parts, &value) {
@@ -66,7 +79,7 @@ impl Template {
                 parts.splice(at..at + value.len(), [Part::Hole { parameter, kind }]);
             }
         }
-        Self { parts, constants, is_whole: false, asks }
+        Self { parts, constants, is_whole: false, asks: false }
     }
 
     /// The tool's own name as a request, followed by `parameters`.
@@ -108,7 +121,7 @@ impl Template {
         }
         let shared = alignment.shared + values;
         let score = shared / (all + values + alignment.left_over);
-        Some(Fit { arguments, score, shared })
+        Some(Fit { arguments, score, shared, begins_otherwise: alignment.begins_otherwise })
     }
 
     fn is_hole(&self, at: usize) -> bool {
@@ -144,6 +157,7 @@ struct Alignment {
     values: Vec<(String, Value)>,
     shared: f64,
     left_over: f64,
+    begins_otherwise: bool,
 }
 
 /// What happens at a part and a word on the best way.
@@ -202,9 +216,10 @@ impl<'a> Table<'a> {
         match self.template.parts.get(part) {
             None => Some(Best { value: 0.0, step: Step::End }),
             Some(Part::Word(own)) => {
-                let said = self.said.words.get(word).filter(|said| said.is(own))?;
+                let is_anchor = self.template.is_hole(part + 1);
+                let said = self.said.words.get(word).filter(|said| fits(said, own, is_anchor))?;
                 // After its anchor a value begins at once.
-                let rest = self.at(self.template.is_hole(part + 1), part + 1, word + 1)?;
+                let rest = self.at(is_anchor, part + 1, word + 1)?;
                 Some(Best { value: rest.value + weight(own) + cost(said), step: Step::Match })
             }
             Some(Part::Hole { kind, .. }) => self.take_step(part, word, kind),
@@ -224,7 +239,7 @@ impl<'a> Table<'a> {
         };
         let mut best: Option<Best> = None;
         for length in lengths.rev() {
-            let Some(rest) = self.at(true, part + 1, word + length) else { continue };
+            let Some(rest) = self.at(!kind.ends_itself(), part + 1, word + length) else { continue };
             let taken = left.get(..length)?;
             let value = rest.value + taken.iter().map(cost).sum::<f64>();
             if best.is_none_or(|best| value > best.value) && self.read(part, taken).is_some() {
@@ -241,7 +256,8 @@ impl<'a> Table<'a> {
             None => word == 0 || kind.is_distinct(),
             Some(Part::Hole { .. }) => word > 0,
             Some(Part::Word(anchor)) => {
-                word.checked_sub(1).and_then(|before| self.said.words.get(before)).is_some_and(|said| said.is(anchor))
+                let before = word.checked_sub(1).and_then(|before| self.said.words.get(before));
+                before.is_some_and(|said| fits(said, anchor, true))
             }
         }
     }
@@ -275,7 +291,7 @@ impl<'a> Table<'a> {
 
     /// The best way from the start, with what it takes.
     fn best(&self) -> Option<Alignment> {
-        let mut found = Alignment { values: Vec::new(), shared: 0.0, left_over: 0.0 };
+        let mut found = Alignment { values: Vec::new(), shared: 0.0, left_over: 0.0, begins_otherwise: false };
         let (mut part, mut word, mut is_tied) = (0, 0, false);
         loop {
             match (self.at(is_tied, part, word)?.step, self.template.parts.get(part)) {
@@ -285,14 +301,15 @@ impl<'a> Table<'a> {
                     (part, word) = (part + 1, word + 1);
                 }
                 (Step::SkipWord, _) => {
+                    found.begins_otherwise |= found.shared == 0.0 && found.values.is_empty();
                     found.left_over += self.said.words.get(word).map_or(0.0, cost);
                     word += 1;
                 }
                 (Step::SkipPart, _) => part += 1,
-                (Step::Take(length), Some(Part::Hole { parameter, .. })) => {
+                (Step::Take(length), Some(Part::Hole { parameter, kind })) => {
                     let taken = self.said.words.get(word..word + length)?;
                     found.values.push((parameter.clone(), self.read(part, taken)?));
-                    (part, word, is_tied) = (part + 1, word + length, true);
+                    (part, word, is_tied) = (part + 1, word + length, !kind.ends_itself());
                 }
                 _ => {
                     found.left_over += self.said.words.get(word..)?.iter().map(cost).sum::<f64>();
@@ -301,6 +318,12 @@ impl<'a> Table<'a> {
             }
         }
     }
+}
+
+/// Whether a word of the message is that of the template. An anchor must be the very word: `notes` asks for something
+/// else than `note` does.
+fn fits(said: &Word, own: &Word, is_anchor: bool) -> bool {
+    if is_anchor { said.text == own.text } else { said.is(own) }
 }
 
 /// Every template of a tool: its examples, and its own name with what it needs.

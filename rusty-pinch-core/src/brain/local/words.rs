@@ -21,7 +21,8 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// Whether it is the same word as `other`, leaving a plural's `s` aside.
+    /// Whether it is the same word as `other`, leaving a plural's `s` and the choice between `what` and `which`
+    /// aside.
     pub(super) fn is(&self, other: &Self) -> bool {
         stem(&self.text) == stem(&other.text)
     }
@@ -80,6 +81,7 @@ fn push(text: &str, start: usize, end: usize, words: &mut Vec<Word>) {
     let raw = raw.to_lowercase().replace('’', "'");
     let core = raw.trim_matches(|c: char| !c.is_alphanumeric());
     let core = if core.is_empty() { raw.as_str() } else { core };
+    let core = if core == "whats" { "what's" } else { core };
     match core.strip_suffix("'s").filter(|asks| ASKING.contains(asks) || *asks == "it" || *asks == "that") {
         Some(asks) => {
             words.push(Word { text: asks.to_owned(), start, end });
@@ -96,6 +98,9 @@ fn stands_alone(c: char) -> bool {
 }
 
 fn stem(word: &str) -> &str {
+    if word == "which" {
+        return "what";
+    }
     match word.strip_suffix('s') {
         Some(stem) if stem.len() >= 3 && !stem.ends_with('s') => stem,
         _ => word,
@@ -144,15 +149,18 @@ pub(super) fn weight(word: &Word) -> f64 {
 }
 
 /// How much it says against an example that a word of the message is not in it. A subject makes a statement of a
-/// command (`I remember that…`), a negation turns it round, and a number that is left over is a value nobody took.
+/// command (`I remember that…`), a negation turns it
+/// round, a question is about something else, and a number that is left over is a value nobody took.
 pub(super) fn cost(word: &Word) -> f64 {
     let text = word.text.as_str();
     if NOT.contains(&text) {
-        3.0
+        8.0
     } else if text.contains(|c: char| c.is_ascii_digit()) {
-        2.0
+        3.0
     } else if SUBJECTS.contains(&text) {
         1.5
+    } else if ASKING.contains(&text) {
+        1.0
     } else {
         weight(word)
     }

@@ -55,6 +55,7 @@ pub(super) fn tool() -> Tool {
         .example("what is the result of 9 times 9", example("9 times 9"))
         .example("what's 100 divided by 8", example("100 divided by 8"))
         .example("convert 5 km to miles", example("5 km to miles"))
+        .example("30 cm in inches", example("30 cm in inches"))
         .example("what is sqrt(16) minus 1", example("sqrt(16) minus 1"))
         .run(move |calc: Calc| {
             let running = Arc::clone(&running);

@@ -11,6 +11,7 @@ pub(super) fn tool(brain: &BrainInfo) -> Tool {
         .read_only()
         .example("which model are you", json!({}))
         .example("what model is this", json!({}))
+        .example("what is your model", json!({}))
         .example("what model are you using", json!({}))
         .example("which provider are you using", json!({}))
         .example("what language model am I talking to", json!({}))

@@ -56,6 +56,7 @@ pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
         .example("list the last 3 messages of this session", count(3))
         .example("show me the last messages", json!({}))
         .example("show the session history", json!({}))
+        .example("show history", json!({}))
         .example("what were the last messages", json!({}))
         .example("what did we talk about", json!({}))
         .example("what did I say before", json!({}))

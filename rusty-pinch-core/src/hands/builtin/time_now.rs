@@ -13,7 +13,7 @@ use crate::sys::Clock;
 
 #[derive(Deserialize, JsonSchema)]
 struct TimeNow {
-    /// A time zone's name in the IANA database, such as `Europe/Berlin`. UTC unless given.
+    /// A time zone's name in the IANA database, such as `Europe/Berlin`, or the city in it. UTC unless given.
     zone: Option<String>,
 }
 
@@ -28,8 +28,12 @@ pub(super) fn tool(clock: Arc<dyn Clock>) -> Tool {
         .example("what is the date today", json!({}))
         .example("what day is it today", json!({}))
         .example("what is today's date", json!({}))
+        .example("what day is it", json!({}))
+        .example("what year is it", json!({}))
         .example("what time is it now in UTC", json!({}))
         .example("what time is it in Europe/Berlin", zone("Europe/Berlin"))
+        .example("what time is it in Tokyo", zone("Tokyo"))
+        .example("what is the time in London", zone("London"))
         .example("time in Asia/Tokyo", zone("Asia/Tokyo"))
         .example("current time in America/New_York", zone("America/New_York"))
         .run(move |time: TimeNow| {
@@ -44,13 +48,30 @@ fn shown(now: Timestamp, zone: Option<&str>) -> Result<String, ToolError> {
     let Some(name) = zone.map(str::trim).filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("utc")) else {
         return Ok(utc.to_string());
     };
-    let zone = jiff::tz::TimeZone::get(name).map_err(|_| {
+    let (name, zone) = zone_of(name).ok_or_else(|| {
         format!(
             "{} is not a time zone in this machine's database; give a name such as Europe/Berlin, or none for UTC",
             quoted(name)
         )
     })?;
     Ok(format!("{} in {name} ({utc})", local(utc, zone)?))
+}
+
+/// The zone that is called `name`, or the one whose city is.
+fn zone_of(name: &str) -> Option<(String, jiff::tz::TimeZone)> {
+    if let Ok(zone) = jiff::tz::TimeZone::get(name) {
+        return Some((zone.iana_name().unwrap_or(name).to_owned(), zone));
+    }
+    let city = name.replace(' ', "_");
+    let of_city = |zone: &str| {
+        let (region, last) = zone.rsplit_once('/').unwrap_or_default();
+        // These two hold copies of all zones.
+        last.eq_ignore_ascii_case(&city) && !region.starts_with("posix") && !region.starts_with("right")
+    };
+    let zones = jiff::tz::db().available().map(|zone| zone.to_string()).filter(|zone| of_city(zone));
+    let name = zones.min_by_key(|zone| (zone.len(), zone.clone()))?;
+    let zone = jiff::tz::TimeZone::get(&name).ok()?;
+    Some((name, zone))
 }
 
 /// `at` in `zone` as RFC 3339 with the zone's offset.
@@ -85,6 +106,8 @@ mod tests {
         match jiff::tz::TimeZone::get("Europe/Berlin") {
             Ok(_) => {
                 assert_eq!(berlin.unwrap(), "2026-01-01T13:00:00+01:00 in Europe/Berlin (2026-01-01T12:00:00Z)");
+                let york = shown(NOON, Some("new york")).unwrap();
+                assert_eq!(york, "2026-01-01T07:00:00-05:00 in America/New_York (2026-01-01T12:00:00Z)");
             }
             Err(_) => assert!(berlin.is_err()),
         }

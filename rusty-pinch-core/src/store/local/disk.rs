@@ -97,6 +97,15 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
+/// Closes the file at `path` to everyone but its owner.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Makes `folder` and the folders around it, open to their owner only.
 fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
-use super::disk::{Folder, failure, identity, private};
+use super::disk::{Folder, failure, identity, make_private, private};
 use super::locks::lock_within;
 use crate::store::{Change, Key, KeyRange, LockName, Precondition, Record, Revision, StoreError};
 
@@ -178,26 +178,44 @@ impl Records {
         Ok(open)
     }
 
+    /// Opens the file, by SQLite only: a process that closes any descriptor of it loses the locks that SQLite has there.
     fn open(&self) -> Result<Open, StoreError> {
         let fail = |error| self.failure(error);
         self.folder.make_for(&self.path)?;
-        let file = private()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)
-            .map_err(|error| failure(self.path.display(), error))?;
         // No URI names: a folder's name is no query.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(fail)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(|error| self.unopened(error))?;
+        let found = fs::metadata(&self.path).map_err(|error| failure(self.path.display(), error))?;
+        if found.len() == 0 {
+            // The files beside it get the same mode.
+            make_private(&self.path).map_err(|error| failure(self.path.display(), error))?;
+        }
         connection.busy_timeout(BUSY_WAIT_MAX).map_err(fail)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         if !self.is_ready(&connection)? {
             self.prepare(&mut connection)?;
         }
-        let file = file.metadata().map_err(|error| failure(self.path.display(), error))?;
-        Ok(Open { connection, file: identity(&file), is_log_named: false })
+        Ok(Open { connection, file: identity(&found), is_log_named: false })
+    }
+
+    /// Why SQLite could not open the file, which it does not say itself.
+    fn unopened(&self, error: rusqlite::Error) -> StoreError {
+        let system = match fs::metadata(&self.path) {
+            Ok(found) if found.is_dir() => ErrorKind::IsADirectory.into(),
+            Ok(_) => ErrorKind::PermissionDenied.into(),
+            // Nobody has a file open that is not there, so it may be tried by hand.
+            Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                match private().write(true).create_new(true).open(&self.path) {
+                    Ok(_) => return self.failure(error),
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen) => failure(self.path.display(), system),
+            _ => self.failure(error),
+        }
     }
 
     /// Whether the file has the newest format.

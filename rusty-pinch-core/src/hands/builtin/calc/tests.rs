@@ -30,6 +30,7 @@ fn results_are_exact() {
         ("1,000 * 3", "1,000 * 3 = 3000"),
         ("5 km to m", "5 km to m = 5000 m"),
         ("6 ft 1 inch to inch", "6 ft 1 inch to inch = 73 inches"),
+        ("254 cm in inches", "254 cm in inches = 100 inches"),
         ("log2(8)", "log2(8) ≈ 3"),
         ("1/3", "1/3 ≈ 0.3333333333"),
         ("sqrt 9 (2)", "sqrt 9 (2) = 6"),
