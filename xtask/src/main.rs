@@ -1,2 +1,63 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands, one file each. `cargo xtask --help` lists them.
+//!
+//! It depends on the standard library only, so that it is built at once on a machine that has nothing yet.
+
+mod bench;
+mod checks;
+mod ci;
+mod docs;
+mod fuzz;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use run::{Failed, Notes, Outcome};
+
+const HELP: &str = "\
+The project's own commands: cargo xtask <command>
+
+  test               installs what the tests need and can be installed, then runs all of them
+  ci                 format, lints, features, licences, docs, generated pages, then `test`: what CI runs
+  bench [filter]     the benches, then `ratios`: each hot path beside its floor
+  ratios [--enforce] only `ratios`; with --enforce a missed promise fails
+  docs [--check]     writes the pages that are made from code; with --check only compares
+  fuzz [--seconds N] each fuzz target for N seconds (60), on the nightly toolchain with cargo-fuzz
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(notes) => {
+            notes.show_skipped();
+            ExitCode::SUCCESS
+        }
+        Err(Failed(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Outcome {
+    match words {
+        [] | ["--help" | "-h" | "help", ..] | [_, "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(Notes::default())
+        }
+        ["test"] => test::run(),
+        ["ci"] => ci::run(),
+        ["bench"] => bench::run(None),
+        ["bench", filter] => bench::run(Some(filter)),
+        ["ratios", flags @ ..] => bench::ratios(flags),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["fuzz"] => fuzz::run(fuzz::SECONDS),
+        ["fuzz", "--seconds", seconds] => {
+            let seconds = seconds.parse().map_err(|_| Failed(format!("--seconds {seconds}: not a whole number")))?;
+            fuzz::run(seconds)
+        }
+        _ => Err(Failed(format!("`{}` is not a command; see `cargo xtask --help`", words.join(" ")))),
+    }
+}

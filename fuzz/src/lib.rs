@@ -1,0 +1,17 @@
+//! What must hold for any input at all: one module per reader of bytes that others write.
+//!
+//! Each `check` panics when it does not hold. The fuzzer calls it with inputs of its own making, and the test
+//! `tests/seeds.rs` with those in `corpus/`, among them every input that once broke something.
+
+pub mod calc;
+pub mod journal;
+pub mod tool_command;
+
+/// Runs a future that waits for nothing but files.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    }
+    RUNTIME.with(|runtime| runtime.block_on(future))
+}

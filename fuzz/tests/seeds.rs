@@ -1,0 +1,31 @@
+//! Every seed, and every input that once broke something, still holds. Needs no fuzzer.
+
+use std::fs;
+use std::path::Path;
+
+fn check(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut seeds = 0;
+    for file in fs::read_dir(folder).expect("a folder of seeds") {
+        let path = file.expect("an entry").path();
+        println!("{}", path.display());
+        check(&fs::read(path).expect("a seed"));
+        seeds += 1;
+    }
+    assert!(seeds > 2, "{target} has {seeds} seeds");
+}
+
+#[test]
+fn calc() {
+    check("calc", fuzz::calc::check);
+}
+
+#[test]
+fn journal() {
+    check("journal", fuzz::journal::check);
+}
+
+#[test]
+fn tool_command() {
+    check("tool_command", fuzz::tool_command::check);
+}

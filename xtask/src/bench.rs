@@ -1,0 +1,23 @@
+//! `cargo xtask bench`: the benches, and each hot path beside its floor.
+
+use crate::run::{Failed, Notes, Outcome, Program};
+
+pub(crate) fn run(filter: Option<&str>) -> Outcome {
+    let mut arguments = vec!["bench", "--package", "benches", "--bench", "hot_paths"];
+    arguments.extend(filter.map(|_| "--"));
+    arguments.extend(filter);
+    Program::cargo(&arguments).show()?;
+    if filter.is_some() { Ok(Notes::default()) } else { ratios(&[]) }
+}
+
+/// The program and its bare floor are built apart: together they would share features that the program does not have.
+pub(crate) fn ratios(flags: &[&str]) -> Outcome {
+    if let Some(unknown) = flags.iter().find(|flag| **flag != "--enforce") {
+        return Err(Failed(format!("`{unknown}` is not known here; only --enforce is")));
+    }
+    Program::cargo(&["build", "--release", "--package", "rusty-pinch-cli"]).show()?;
+    Program::cargo(&["build", "--release", "--package", "benches", "--bin", "floor"]).show()?;
+    let arguments = ["run", "--release", "--package", "benches", "--features", "fakes", "--bin", "ratios", "--"];
+    Program::cargo(&[&arguments, flags].concat()).show()?;
+    Ok(Notes::default())
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask fuzz`: each target of `fuzz/` for a while.
+
+use std::fs;
+
+use crate::run::{Failed, Notes, Outcome, Program, root};
+
+/// How long each target runs when nobody says otherwise.
+pub(crate) const SECONDS: u32 = 60;
+
+/// An input that takes longer than this counts as a hang.
+const SECONDS_PER_INPUT_MAX: u32 = 5;
+
+pub(crate) fn run(seconds: u32) -> Outcome {
+    if !Program::cargo(&["+nightly", "--version"]).works() {
+        return Err(Failed("fuzzing needs the nightly toolchain: `rustup toolchain install nightly`".to_owned()));
+    }
+    if !Program::cargo(&["+nightly", "fuzz", "--version"]).works() {
+        return Err(Failed("fuzzing needs cargo-fuzz: `cargo install --locked cargo-fuzz`".to_owned()));
+    }
+    let targets = targets()?;
+    let time = format!("-max_total_time={seconds}");
+    let slow = format!("-timeout={SECONDS_PER_INPUT_MAX}");
+    for target in &targets {
+        // New inputs go to a folder that is not kept; the seeds beside the targets are only read.
+        let found = format!("target/fuzz-corpus/{target}");
+        fs::create_dir_all(root().join(&found)).map_err(|error| Failed::new(&found, error))?;
+        let seeds = format!("fuzz/corpus/{target}");
+        let arguments = ["+nightly", "fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &seeds];
+        let options = ["--", &time, &slow, "-print_final_stats=1"];
+        Program::cargo(&[&arguments[..], &options[..]].concat()).show()?;
+    }
+    Ok(Notes::detail(format!("{} targets, {seconds} s each", targets.len())))
+}
+
+fn targets() -> Result<Vec<String>, Failed> {
+    let folder = root().join("fuzz/targets");
+    let files = fs::read_dir(&folder).map_err(|error| Failed::new(folder.display(), error))?;
+    let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
+    let mut names: Vec<String> = files.filter_map(|file| stem(file.ok()?.path())).collect();
+    names.sort();
+    Ok(names)
+}
