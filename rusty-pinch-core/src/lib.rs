@@ -70,7 +70,7 @@ pub use hands::{
     ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
 pub use pulse::{
-    Action, ApprovalPulse, Done, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
+    Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
 };
 #[cfg(feature = "sqlite")]
 pub use store::LocalStore;
