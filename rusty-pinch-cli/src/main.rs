@@ -1,2 +1,19 @@
-//! The command line of Rusty Pinch.
-fn main() {}
+//! The command line of Rusty Pinch: arguments in, text or JSON out, an exit code.
+//!
+//! Everything that thinks, acts or remembers is in `rusty-pinch-core`. Results go to standard output and nothing else
+//! does; logs, turn lines and errors go to standard error. `docs/CLI.md` has the verbs and the exit codes.
+
+mod arguments;
+mod environment;
+mod failure;
+mod log;
+mod message;
+mod output;
+mod preview;
+mod program;
+mod turn;
+mod verbs;
+
+fn main() -> std::process::ExitCode {
+    program::main()
+}

@@ -44,6 +44,7 @@ pub use agent::{
 pub use brain::{
     ATTEMPTS_MAX, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest, Delta,
     Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
+    TimedBrain,
 };
 #[cfg(feature = "codex")]
 pub use brain::{
@@ -72,12 +73,12 @@ pub use hands::{
 pub use pulse::{
     Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
 };
-#[cfg(feature = "sqlite")]
-pub use store::LocalStore;
 pub use store::{
     Change, Entry, Event, Guard, JournalId, Key, KeyRange, Line, Located, LockName, MemoryStore, Page, Position,
     Precondition, Record, Revision, Span, Store, StoreError, StoreSettings, Verdict,
 };
+#[cfg(feature = "sqlite")]
+pub use store::{JournalSurvey, LocalStore};
 #[cfg(feature = "codex")]
 pub use sys::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError, SystemSpawn};
 pub use sys::{Clock, Entropy, SystemClock, SystemEntropy};

@@ -12,6 +12,7 @@ mod http;
 mod local;
 mod retry;
 pub(crate) mod settings;
+mod timed;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use http::*;
 pub use local::LocalBrain;
 pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
 pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
+pub use timed::TimedBrain;
 
 /// Thinks: answers a prompt, or asks for tools to be called.
 ///

@@ -5,6 +5,8 @@
 //! error, never a silent default, and no message shows a secret. The documentation of the variables is made from the
 //! same tables.
 
+#[cfg(feature = "sqlite")]
+mod assemble;
 mod doctor;
 mod env_file;
 mod error;
@@ -14,12 +16,16 @@ mod provider;
 mod reader;
 mod reference;
 mod settings;
+#[cfg(all(feature = "codex", feature = "sqlite"))]
+mod surroundings;
 mod variable;
 mod vars;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "sqlite")]
+pub use assemble::{AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, open_store};
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};
 pub use names::UnknownName;

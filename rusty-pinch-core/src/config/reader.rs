@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         self.parse(variable, |text| Ok(text.to_owned()))
     }
 
-    pub(crate) fn secret(&mut self, variable: &Variable) -> Option<Secret<String>> {
+    pub(crate) fn secret(&mut self, variable: &Variable) -> Option<Secret> {
         self.text(variable).map(Secret::new)
     }
 
@@ -84,13 +84,19 @@ impl<'a> Reader<'a> {
         self.text(variable).map(PathBuf::from)
     }
 
-    /// The whole number; 0 when there is none.
+    /// The whole number, where one is given or usual.
+    pub(crate) fn number(&mut self, variable: &Variable) -> Option<u64> {
+        self.parse(variable, |text| {
+            let number = text.parse::<u64>().ok();
+            let fits =
+                |number: &u64| matches!(variable.kind, Kind::Integer { min, max } if (min..=max).contains(number));
+            number.filter(fits).ok_or_else(|| variable.kind.rule())
+        })
+    }
+
+    /// The whole number of a variable that has a usual one.
     pub(crate) fn integer(&mut self, variable: &Variable) -> u64 {
-        let Kind::Integer { min, max } = variable.kind else { return 0 };
-        let number = self.parse(variable, |text| {
-            text.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| variable.kind.rule())
-        });
-        number.unwrap_or_default()
+        self.number(variable).unwrap_or_default()
     }
 
     pub(crate) fn boolean(&mut self, variable: &Variable) -> bool {

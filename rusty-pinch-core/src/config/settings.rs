@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use super::error::SettingsError;
 use super::names;
 use super::reader::Reader;
+#[cfg(all(feature = "codex", feature = "sqlite"))]
+use super::surroundings::Surroundings;
 use super::variable::{Kind, Section, Variable};
 use super::vars::{ENV_FILE_VARIABLE, Vars};
 use super::{SettingsProblem, UnknownName};
@@ -40,6 +42,9 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// Where the values came from, and what was left over.
     pub sources: Sources,
+    /// What child processes need of the process's surroundings.
+    #[cfg(all(feature = "codex", feature = "sqlite"))]
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Where settings came from, and what was left over.
@@ -98,6 +103,8 @@ impl Settings {
                 unknown: names::unknown(vars),
                 without_effect: names::without_effect(vars),
             },
+            #[cfg(all(feature = "codex", feature = "sqlite"))]
+            surroundings: vars.surroundings().clone(),
         };
         if settings.brain.provider == Some(Provider::Codex) && !settings.codex.enabled {
             reader.contradiction(
@@ -109,7 +116,7 @@ impl Settings {
     }
 
     /// Every secret among them, for [`Redactor`](crate::Redactor).
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
-        self.brain.secrets()
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.brain.secrets().chain(&self.codex.api_key)
     }
 }

@@ -117,9 +117,8 @@ fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
     }
     let anthropic = problems(&[("RUSTY_PINCH_PROVIDER", "anthropic")]).concat();
     assert!(anthropic.contains("not available") && anthropic.contains("`openrouter`"), "{anthropic}");
-    for name in ["groq", "compatible"] {
-        assert!(problems(&[("RUSTY_PINCH_PROVIDER", name)]).concat().contains("RUSTY_PINCH_MODEL"), "{name}");
-    }
+    let compatible = problems(&[("RUSTY_PINCH_PROVIDER", "compatible")]).concat();
+    assert!(compatible.contains("RUSTY_PINCH_MODEL") && compatible.contains("RUSTY_PINCH_API_BASE"), "{compatible}");
     let contradiction = [("RUSTY_PINCH_PROVIDER", "codex"), ("RUSTY_PINCH_CODEX_ENABLED", "off")];
     assert!(problems(&contradiction).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
     let backoff = [("RUSTY_PINCH_RETRY_BACKOFF_MS", "900"), ("RUSTY_PINCH_RETRY_MAX_BACKOFF_MS", "100")];
@@ -149,6 +148,23 @@ fn a_compatible_server_is_never_sent_somebody_elses_key() {
     ]);
     let endpoint = settings.unwrap().brain.endpoint(Provider::Compatible).unwrap();
     assert_eq!((endpoint.base.as_deref(), endpoint.key), (Some("http://127.0.0.1:1"), None));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn what_is_documented_of_the_providers_is_what_their_brains_know() {
+    use crate::brain::HttpPreset;
+    let settings = load(&[]).unwrap().brain;
+    for (provider, preset) in [
+        (Provider::Openai, HttpPreset::OpenAi),
+        (Provider::Openrouter, HttpPreset::OpenRouter),
+        (Provider::Groq, HttpPreset::Groq),
+        (Provider::Compatible, HttpPreset::Compatible),
+    ] {
+        assert_eq!(provider.name(), preset.name());
+        assert_eq!(settings.model(provider), preset.model());
+        assert_eq!(settings.endpoint(provider).unwrap().base.as_deref(), preset.base_url());
+    }
 }
 
 #[test]

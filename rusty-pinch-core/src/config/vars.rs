@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::env_file;
 use super::error::SettingsProblem;
 use super::names::is_ours;
+#[cfg(all(feature = "codex", feature = "sqlite"))]
+use super::surroundings::Surroundings;
 
 /// Names the file of variables, instead of `./.env`.
 pub(crate) const ENV_FILE_VARIABLE: &str = "RUSTY_PINCH_ENV_FILE";
@@ -43,6 +45,8 @@ impl fmt::Display for Origin {
 pub struct Vars {
     values: BTreeMap<String, Given>,
     env_file: Option<PathBuf>,
+    #[cfg(all(feature = "codex", feature = "sqlite"))]
+    surroundings: Surroundings,
 }
 
 #[derive(Clone)]
@@ -88,7 +92,12 @@ impl Vars {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         env_file_default: &Path,
     ) -> (Self, Vec<SettingsProblem>) {
-        let mut vars = Self::default();
+        let environment: Vec<_> = environment.into_iter().collect();
+        let mut vars = Self {
+            #[cfg(all(feature = "codex", feature = "sqlite"))]
+            surroundings: Surroundings::of(&environment),
+            ..Self::default()
+        };
         let mut problems = Vec::new();
         for (name, value) in environment {
             let name = name.to_string_lossy().into_owned();
@@ -126,6 +135,12 @@ impl Vars {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
+    }
+
+    /// What child processes need.
+    #[cfg(all(feature = "codex", feature = "sqlite"))]
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The file that was read.

@@ -26,7 +26,7 @@ pub use entry::{Entry, Event, Verdict};
 pub use error::StoreError;
 pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
 #[cfg(feature = "sqlite")]
-pub use local::LocalStore;
+pub use local::{JournalSurvey, LocalStore};
 pub use memory::MemoryStore;
 pub use record::{Change, Key, KeyRange, Precondition, Record, Revision};
 pub use settings::StoreSettings;

@@ -5,7 +5,7 @@
 //! turn should not wait for a disk on their account. After a power cut the file may be old, or damaged; then it is set
 //! aside.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ impl TelemetryFile {
     /// [`TelemetryError`] when nothing was added. `Ok` with an error when it was, but the file had been damaged.
     pub fn add(&self, counted: &Snapshot) -> Result<Option<TelemetryError>, TelemetryError> {
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| self.failed("making its folder", source))?;
+            make_folder(folder).map_err(|source| self.failed("making its folder", source))?;
         }
         let _lock = self.lock()?;
         let (mut snapshot, damage) = self.parse_or_set_aside()?;
@@ -71,7 +71,7 @@ impl TelemetryFile {
 
     fn lock(&self) -> Result<File, TelemetryError> {
         let failed = |source| self.failed("locking it", source);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(self.beside(".lock"));
+        let lock = private().create(true).truncate(false).write(true).open(self.beside(".lock"));
         let lock = lock.map_err(failed)?;
         for _ in 0..LOCK_TRIES {
             match lock.try_lock() {
@@ -126,7 +126,7 @@ impl TelemetryFile {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = self.beside(&format!(".{}-{number}.tmp", std::process::id()));
-        let written = OpenOptions::new()
+        let written = private()
             .create(true)
             .truncate(true)
             .write(true)
@@ -154,6 +154,21 @@ impl TelemetryFile {
     fn failed(&self, doing: &'static str, source: std::io::Error) -> TelemetryError {
         TelemetryError::Io { path: self.path.clone(), doing, source }
     }
+}
+
+/// Opens files that only their owner may read: errors in them may tell of paths and hosts.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 enum Unusable {

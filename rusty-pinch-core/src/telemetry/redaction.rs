@@ -12,12 +12,12 @@ const REPLACEMENT: &str = "[secret]";
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     // Longest first, so that a secret inside another leaves nothing of the longer one.
-    secrets: Vec<Secret<String>>,
+    secrets: Vec<Secret>,
 }
 
 impl Redactor {
     /// A redactor that knows `secrets`. Those under 8 bytes are left alone.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret<String>>) -> Self {
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut secrets: Vec<_> =
             secrets.into_iter().filter(|secret| secret.expose().len() >= SECRET_BYTES_MIN).cloned().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));

@@ -101,6 +101,17 @@ fn the_line_has_sorted_keys_and_says_what_it_is() {
     assert!(order.is_sorted(), "{line}");
 }
 
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_what_is_made() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = fixture();
+    fixture.observer.turn(&ok());
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = fixture.file.path().parent().unwrap();
+    assert_eq!((mode(fixture.file.path()), mode(folder)), (0o600, 0o700));
+}
+
 #[test]
 fn fields_of_another_version_are_kept() {
     let fixture = fixture();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Kind, Reader, Section, Variable};
+use crate::data::Secret;
 
 const ENABLED: Variable =
     Variable::new("RUSTY_PINCH_CODEX_ENABLED", Kind::Boolean, "Whether the Codex CLI may be used at all.")
@@ -19,15 +20,19 @@ const CLI_BIN: Variable = Variable::new(
 const CLI_ARGS: Variable = Variable::new(
     "RUSTY_PINCH_CODEX_CLI_ARGS",
     Kind::Words,
-    "Arguments for the Codex program instead of the built-in invocation. Then what you write is what runs: its own \
-     tools are not switched off unless you do it.",
+    "Arguments for the Codex program. Where these or one of the two flags below are set, an invocation of your own \
+     replaces the built-in one, and what you write is what runs: Codex's own tools are not switched off unless you do it.",
 )
-.otherwise("the built-in invocation: Codex's own tools off, read-only sandbox, empty working directory");
+.otherwise(
+    "the built-in invocation (Codex's own tools off, read-only, in an empty folder), or `exec --skip-git-repo-check` where \
+     one of the flags is set",
+);
 
 const PROMPT_FLAG: Variable = Variable::new(
     "RUSTY_PINCH_CODEX_PROMPT_FLAG",
     Kind::Flag,
-    "The flag before the prompt, in an invocation of your own. Without one the prompt goes to standard input.",
+    "The flag before the prompt, in an invocation of your own. Without one the prompt is the last argument; `-` sends it \
+     to standard input.",
 )
 .otherwise("no flag");
 
@@ -53,10 +58,18 @@ const HOME: Variable =
         .aliases(&["CODEX_HOME"])
         .otherwise("`~/.codex`");
 
+const API_KEY: Variable =
+    Variable::new("RUSTY_PINCH_CODEX_API_KEY", Kind::Secret, "A key that Codex uses instead of its login.")
+        .aliases(&["CODEX_API_KEY"]);
+
+const API_BASE: Variable =
+    Variable::new("RUSTY_PINCH_CODEX_API_BASE", Kind::Url, "Where Codex finds the Responses API.")
+        .otherwise("where its login belongs");
+
 pub(crate) const SECTION: Section = Section {
     title: "Codex",
     doc: "The Codex CLI as a brain: it thinks, and only Rusty Pinch's tools act.",
-    variables: &[ENABLED, CLI_BIN, CLI_ARGS, PROMPT_FLAG, MODEL_FLAG, MODEL, TIMEOUT, HOME],
+    variables: &[ENABLED, CLI_BIN, CLI_ARGS, PROMPT_FLAG, MODEL_FLAG, MODEL, TIMEOUT, HOME, API_KEY, API_BASE],
 };
 
 /// The Codex CLI's settings.
@@ -79,9 +92,18 @@ pub struct CodexSettings {
     pub timeout: Duration,
     /// The folder of login and configuration, when somebody chose.
     pub home: Option<PathBuf>,
+    /// A key instead of the login.
+    pub api_key: Option<Secret>,
+    /// Where the Responses API is, when somebody said.
+    pub api_base: Option<String>,
 }
 
 impl CodexSettings {
+    /// Whether an invocation of one's own replaces the built-in one.
+    pub fn has_own_invocation(&self) -> bool {
+        self.arguments.is_some() || self.prompt_flag.is_some() || self.model_flag.is_some()
+    }
+
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let arguments = reader.words(&CLI_ARGS);
         Self {
@@ -93,6 +115,8 @@ impl CodexSettings {
             model: reader.text(&MODEL),
             timeout: Duration::from_secs(reader.integer(&TIMEOUT)),
             home: reader.path(&HOME),
+            api_key: reader.secret(&API_KEY),
+            api_base: reader.url(&API_BASE),
         }
     }
 }

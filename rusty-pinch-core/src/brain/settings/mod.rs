@@ -20,13 +20,22 @@ const PROVIDER: Variable = Variable::new(
 )
 .otherwise("`codex` when its program is found and logged in, else `local`");
 
-const MODEL: Variable = Variable::new("RUSTY_PINCH_MODEL", Kind::Text, "The model. `groq` and `compatible` need one.")
-    .otherwise("`gpt-4o-mini` for `openai`, `qwen/qwen3-coder` for `openrouter`, Codex's own choice for `codex`");
+const MODEL: Variable = Variable::new("RUSTY_PINCH_MODEL", Kind::Text, "The model. `compatible` needs one.").otherwise(
+    "`gpt-4o-mini` for `openai`, `qwen/qwen3-coder` for `openrouter`, `llama-3.3-70b-versatile` for `groq`, Codex's \
+         own choice for `codex`",
+);
+
+const CONTEXT_TOKENS: Variable = Variable::new(
+    "RUSTY_PINCH_CONTEXT_TOKENS",
+    Kind::Integer { min: 1024, max: 10_000_000 },
+    "How many tokens fit into the model's prompt and answer together. Prompts are kept within it.",
+)
+.otherwise("what is known of the provider's usual model, 32768 for any other, 200000 for `codex`");
 
 const REQUEST_TIMEOUT: Variable = Variable::new(
     "RUSTY_PINCH_REQUEST_TIMEOUT_SECS",
     Kind::Integer { min: 1, max: 3600 },
-    "How long one request over HTTP may take, in seconds.",
+    "How long a server may be silent, before its answer and in the middle of it, in seconds.",
 )
 .default("60");
 
@@ -92,6 +101,7 @@ pub(crate) const SECTION: Section = Section {
     variables: &[
         PROVIDER,
         MODEL,
+        CONTEXT_TOKENS,
         REQUEST_TIMEOUT,
         REQUEST_RETRIES,
         RETRY_BACKOFF,
@@ -172,7 +182,9 @@ pub struct BrainSettings {
     pub provider: Option<Provider>,
     /// The model, when somebody chose.
     pub model: Option<String>,
-    /// How long one request may take.
+    /// How many tokens fit into prompt and answer together, when somebody said.
+    pub context_tokens: Option<usize>,
+    /// How long a server may be silent.
     pub request_timeout: Duration,
     /// How often it is made again.
     pub retries: u32,
@@ -181,7 +193,7 @@ pub struct BrainSettings {
     /// The longest wait before a retry.
     pub retry_backoff_max: Duration,
     /// The key for whichever provider is chosen.
-    pub api_key: Option<Secret<String>>,
+    pub api_key: Option<Secret>,
     /// The base URL for whichever provider is chosen.
     pub api_base: Option<String>,
     /// `openai`'s own.
@@ -198,7 +210,7 @@ pub struct Endpoint {
     /// The base URL, without a slash at its end.
     pub base: Option<String>,
     /// The key.
-    pub key: Option<Secret<String>>,
+    pub key: Option<Secret>,
 }
 
 impl BrainSettings {
@@ -211,6 +223,7 @@ impl BrainSettings {
         let settings = Self {
             provider: reader.parse(&PROVIDER, Provider::parse),
             model: reader.text(&MODEL),
+            context_tokens: reader.number(&CONTEXT_TOKENS).map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             request_timeout: Duration::from_secs(reader.integer(&REQUEST_TIMEOUT)),
             retries: u32::try_from(reader.integer(&REQUEST_RETRIES)).unwrap_or(u32::MAX),
             retry_backoff: milliseconds(reader.integer(&RETRY_BACKOFF)),
@@ -236,7 +249,7 @@ impl BrainSettings {
             );
         }
         let Some(provider) = self.provider else { return };
-        if matches!(provider, Provider::Groq | Provider::Compatible) && self.model.is_none() {
+        if provider == Provider::Compatible && self.model.is_none() {
             reader.contradiction(
                 format!("the provider `{provider}` has no usual model, and {} is not set", MODEL.name),
                 format!("set {} to a model that the server offers", MODEL.name),
@@ -269,7 +282,8 @@ impl BrainSettings {
         let usual = match provider {
             Provider::Openai => Some("gpt-4o-mini"),
             Provider::Openrouter => Some("qwen/qwen3-coder"),
-            Provider::Local | Provider::Codex | Provider::Groq | Provider::Compatible => None,
+            Provider::Groq => Some("llama-3.3-70b-versatile"),
+            Provider::Local | Provider::Codex | Provider::Compatible => None,
         };
         self.model.as_deref().or(usual)
     }
@@ -285,7 +299,7 @@ impl BrainSettings {
         }
     }
 
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [&self.api_key, &self.openai.key, &self.openrouter.key, &self.groq.key].into_iter().flatten()
     }
 }

@@ -16,15 +16,20 @@ pub(super) fn report(
     let brain = &settings.brain;
     let provider = choice.provider;
     let endpoint = brain.endpoint(provider);
+    let (base, key) = match &endpoint {
+        Some(endpoint) => (endpoint.base.as_deref(), endpoint.key.as_ref()),
+        None if provider == Provider::Codex => (settings.codex.api_base.as_deref(), settings.codex.api_key.as_ref()),
+        None => (None, None),
+    };
     report.fact("provider", provider);
     report.fact("provider_reason", choice.why.as_deref().unwrap_or("RUSTY_PINCH_PROVIDER"));
     report.fact("model", model(settings, provider));
-    report.fact("api_base", endpoint.as_ref().and_then(|endpoint| endpoint.base.as_deref()).unwrap_or(UNSET));
+    report.fact("api_base", base.unwrap_or(UNSET));
     report.fact("request_timeout_secs", brain.request_timeout.as_secs());
     report.fact("request_retries", brain.retries);
     report.fact("retry_backoff_ms", brain.retry_backoff.as_millis());
     report.fact("retry_max_backoff_ms", brain.retry_backoff_max.as_millis());
-    report.fact("api_key_loaded", endpoint.as_ref().is_some_and(|endpoint| endpoint.key.is_some()));
+    report.fact("api_key_loaded", key.is_some());
     report.fact("codex_enabled", settings.codex.enabled);
     match endpoint {
         Some(endpoint) => http(report, provider, &endpoint),

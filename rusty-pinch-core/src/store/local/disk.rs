@@ -32,6 +32,10 @@ impl Folder {
         &self.root
     }
 
+    pub(super) fn sessions(&self) -> PathBuf {
+        self.root.join(SESSIONS)
+    }
+
     pub(super) fn journal(&self, journal: &JournalId) -> PathBuf {
         self.root.join(SESSIONS).join(file_name(journal.as_str(), JOURNAL_ENDING))
     }

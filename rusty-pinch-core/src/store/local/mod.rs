@@ -17,6 +17,7 @@ mod locks;
 mod names;
 mod pages;
 mod records;
+mod survey;
 mod tail;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use self::disk::{Folder, failure};
 use self::journal::Journals;
 use self::locks::Locks;
 use self::records::{Records, Stored};
+pub use self::survey::JournalSurvey;
 use super::{
     Change, Entry, Guard, JournalId, Key, KeyRange, LockName, Page, Position, Record, Revision, Span, Store, StoreError,
 };

@@ -1,0 +1,184 @@
+//! What went wrong, as people and scripts are told.
+
+use std::error::Error;
+use std::io::ErrorKind;
+
+use rusty_pinch_core::config::AssembleError;
+use rusty_pinch_core::{
+    ApprovalError, BrainError, ErrorClass, Redactor, RequestId, SettingsError, StoreError, TelemetryError, TurnError,
+};
+use serde_json::{Value, json};
+
+/// How the program ends. `docs/CLI.md` and `--help` say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Configuration = 3,
+    Refused = 4,
+    NeedsApproval = 5,
+    Interrupted = 130,
+}
+
+impl From<Code> for std::process::ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a verb did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something to say.
+    Said { code: Code, problems: Vec<Problem>, request_id: Option<RequestId> },
+    /// Whoever read standard output went away; there is nobody to tell.
+    NobodyReads,
+}
+
+/// One problem, and what to do about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) error: String,
+    pub(crate) fix: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, error: impl Into<String>, fix: Option<&str>) -> Self {
+        let problem = Problem { error: error.into(), fix: fix.map(str::to_owned) };
+        Self::Said { code, problems: vec![problem], request_id: None }
+    }
+
+    pub(crate) fn usage(error: impl Into<String>, fix: &str) -> Self {
+        Self::new(Code::Usage, error, Some(fix))
+    }
+
+    /// A failure of the system under a command.
+    pub(crate) fn failed(doing: &str, error: &(dyn Error + 'static), fix: Option<&str>) -> Self {
+        Self::new(Code::Failed, format!("{doing}: {}", with_causes(error)), fix)
+    }
+
+    /// A turn failed.
+    pub(crate) fn of_turn(request_id: RequestId, session: &str, error: &TurnError) -> Self {
+        let place = if session.is_empty() { String::new() } else { format!(" in session `{session}`") };
+        let error_text = format!("turn {request_id}{place} failed: {}", with_causes(error));
+        let problem = Problem { error: error_text, fix: turn_fix(error).map(str::to_owned) };
+        Self::Said { code: turn_code(error), problems: vec![problem], request_id: Some(request_id) }
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Said { code, .. } => *code,
+            Self::NobodyReads => Code::Done,
+        }
+    }
+
+    /// The failure as the one JSON document of `--json`.
+    pub(crate) fn to_json(&self, redactor: &Redactor) -> Value {
+        let Self::Said { code, problems, request_id } = self else { return Value::Null };
+        let problem = |problem: &Problem| json!({"error": redactor.clean(&problem.error), "fix": problem.fix});
+        let problems: Vec<_> = problems.iter().map(problem).collect();
+        json!({"status": "error", "exit_code": *code as u8, "errors": problems, "request_id": request_id})
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let problems = error.problems.iter();
+        let problems = problems.map(|problem| Problem { error: problem.to_string(), fix: Some(problem.fix()) });
+        Self::Said { code: Code::Configuration, problems: problems.collect(), request_id: None }
+    }
+}
+
+impl From<AssembleError> for Failure {
+    fn from(error: AssembleError) -> Self {
+        let (code, fix) = match &error {
+            AssembleError::Store(_) => {
+                (Code::Configuration, "set RUSTY_PINCH_DATA_DIR to a folder that this user can write")
+            }
+            _ => (
+                Code::Configuration,
+                "`rusty-pinch doctor` shows what is set; RUSTY_PINCH_PROVIDER=local works offline",
+            ),
+        };
+        Self::new(code, with_causes(&error), Some(fix))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed("the store failed", &error, Some(STORE_FIX))
+    }
+}
+
+impl From<ApprovalError> for Failure {
+    fn from(error: ApprovalError) -> Self {
+        Self::new(Code::Failed, with_causes(&error), None)
+    }
+}
+
+impl From<TelemetryError> for Failure {
+    fn from(error: TelemetryError) -> Self {
+        let fix = "run `rusty-pinch doctor`; the next turn sets a damaged file aside";
+        Self::failed("the counters can't be read", &error, Some(fix))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Standard output can't be written.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::failed("standard output can't be written", &error, None),
+        }
+    }
+}
+
+const STORE_FIX: &str = "run `rusty-pinch doctor`; nothing that was stored before is lost";
+
+/// `error` and its causes, joined by colons.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn turn_code(error: &TurnError) -> Code {
+    match error {
+        TurnError::Session(_) | TurnError::Message(_) | TurnError::Command(_) | TurnError::UnknownTool { .. } => {
+            Code::Usage
+        }
+        TurnError::Brain(error) => match error.failure() {
+            BrainError::Unauthorized { .. } | BrainError::NotConfigured { .. } => Code::Configuration,
+            _ => Code::Failed,
+        },
+        _ => Code::Failed,
+    }
+}
+
+fn turn_fix(error: &TurnError) -> Option<&'static str> {
+    match error {
+        TurnError::Store(StoreError::Busy { .. }) => Some("wait until the other turn of this session is done"),
+        TurnError::Store(_) => Some(STORE_FIX),
+        TurnError::Brain(error) => Some(match error.class() {
+            ErrorClass::RetryHere => {
+                "the message is kept; `rusty-pinch resume` asks again, and `rusty-pinch doctor` shows what is set"
+            }
+            ErrorClass::FailOver => {
+                "`rusty-pinch doctor` shows what is set; RUSTY_PINCH_PROVIDER=local works without a provider"
+            }
+            ErrorClass::Never => "the message is kept; `rusty-pinch resume` asks again",
+        }),
+        TurnError::Command(_) | TurnError::UnknownTool { .. } => {
+            Some("`rusty-pinch tools list` shows the tools and how to call them")
+        }
+        TurnError::Message(_) => Some("a message is text of up to 256 KiB without control characters"),
+        _ => None,
+    }
+}

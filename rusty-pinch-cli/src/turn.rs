@@ -1,0 +1,156 @@
+//! Running one turn for a person or a script, and saying what came of it.
+
+use rusty_pinch_core::{
+    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Turn, TurnPath, TurnReport, TurnStatus,
+};
+use serde_json::{Value, json};
+
+use crate::failure::{Code, Failure};
+use crate::output::Output;
+use crate::preview::Preview;
+use crate::program::Runtime;
+
+/// Entries of a turn that are looked at to tell why its command failed.
+const ENTRIES_LOOKED_AT: usize = 16;
+
+/// A turn that ended, or was interrupted by the person.
+pub(crate) struct Ended {
+    pub(crate) report: Option<TurnReport>,
+    /// What a terminal shows of the answer already.
+    shown: String,
+}
+
+/// Runs `turn`, previewing its answer on a terminal, until it ends or Ctrl-C is pressed.
+///
+/// An interrupted turn is dropped: what is durable by then stays, and `resume` goes on.
+pub(crate) async fn run(turn: Turn, output: &Output) -> Ended {
+    let preview = (output.is_terminal && !output.json).then(Preview::start);
+    let turn = match &preview {
+        Some(preview) => turn.deltas(preview.sink()),
+        None => turn,
+    };
+    let report = tokio::select! {
+        report = turn.report() => Some(report),
+        () = interrupted() => None,
+    };
+    Ended { report, shown: preview.map(Preview::finish).unwrap_or_default() }
+}
+
+/// Waits for Ctrl-C; for ever where the system can't tell.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a turn came to, in words and as JSON.
+#[derive(Debug)]
+pub(crate) struct Conclusion {
+    pub(crate) code: Code,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+    pub(crate) approval: Option<Box<Approval>>,
+}
+
+/// Sorts a report into a conclusion or a failure.
+pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
+    let record = report.record;
+    let reply =
+        report.reply.map_err(|error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error))?;
+    let (status, code) = match &reply {
+        Reply::NeedsApproval(_) => ("needs_approval", Code::NeedsApproval),
+        Reply::Stopped(why) => {
+            let error = format!("turn {} in session `{}` was stopped: {why}", record.request_id, record.session_id);
+            return Err(Failure::new(Code::Failed, error, Some("say what to do differently, or ask for less")));
+        }
+        // A tool that a person named is the whole turn: its failure is the turn's.
+        Reply::Said(_) if record.status == TurnStatus::Error && record.path == TurnPath::Tool => {
+            match report.position {
+                Some(at) if was_refused(runtime, &record.session_id, Span::From(at, ENTRIES_LOOKED_AT)).await => {
+                    ("refused", Code::Refused)
+                }
+                _ => ("failed", Code::Failed),
+            }
+        }
+        _ => ("ok", Code::Done),
+    };
+    let text = reply.to_string();
+    let approval = match reply {
+        Reply::NeedsApproval(approval) => Some(approval),
+        _ => None,
+    };
+    let record = record.redacted(&runtime.output.redactor);
+    let json = json!({"status": status, "reply": text, "approval": approval, "turn": record});
+    Ok(Conclusion { code, text, json, approval })
+}
+
+async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
+    let Ok(session) = SessionId::new(session) else { return false };
+    let Ok(page) = runtime.agent.store().read(&JournalId::from(&session), span).await else { return false };
+    page.entries()
+        .any(|entry| matches!(&entry.event, Event::Tool { outcome, .. } if outcome.status == OutcomeStatus::Refused))
+}
+
+impl Ended {
+    /// Prints what the turn came to, for verbs that run one turn, and gives the exit code.
+    pub(crate) async fn print(self, runtime: &Runtime) -> Result<Code, Failure> {
+        let output = &runtime.output;
+        let Some(report) = self.report else {
+            let fix = "`rusty-pinch resume` goes on with what is stored";
+            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(fix)));
+        };
+        let conclusion = match conclude(runtime, report).await {
+            Ok(conclusion) => conclusion,
+            Err(failure) => {
+                if !self.shown.is_empty() {
+                    // The error begins on a line of its own.
+                    output.text("\n")?;
+                }
+                return Err(failure);
+            }
+        };
+        if output.json {
+            output.json(&conclusion.json)?;
+        } else {
+            output.text(rest(&self.shown, &conclusion.text).as_str())?;
+        }
+        if let Some(approval) = &conclusion.approval {
+            let token = &approval.token;
+            output.hint(&format!("`rusty-pinch approvals approve --token {token}` runs it, `reject` refuses it"));
+        }
+        Ok(conclusion.code)
+    }
+
+    /// What a terminal still has to show of `text`.
+    pub(crate) fn rest_of(&self, text: &str) -> String {
+        rest(&self.shown, text)
+    }
+}
+
+/// What is left to print when `shown` stands on the terminal already.
+fn rest(shown: &str, text: &str) -> String {
+    if shown.is_empty() {
+        return text.to_owned();
+    }
+    if shown.trim_end().ends_with(text.trim_end()) {
+        return if shown.ends_with('\n') { String::new() } else { "\n".to_owned() };
+    }
+    format!("\n{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rest;
+
+    #[test]
+    fn an_answer_is_shown_once() {
+        for (shown, text, left) in [
+            ("", "hello", "hello"),
+            ("hello", "hello", "\n"),
+            ("let me see\nhello", "hello", "\n"),
+            ("hel", "hello", "\nhello"),
+        ] {
+            assert_eq!(rest(shown, text), left, "{shown:?}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `doctor`: what is set up and what must be fixed.
+
+use std::fmt::Write;
+
+use rusty_pinch_core::config::{CheckStatus, Report, examine};
+use rusty_pinch_core::{Settings, SettingsError};
+
+use crate::failure::{Code, Failure};
+use crate::output::Output;
+
+pub(crate) fn run(settings: Result<&Settings, &SettingsError>, output: &Output) -> Result<Code, Failure> {
+    let report = examine(settings);
+    if output.json {
+        output.json(&report.to_json())?;
+    } else {
+        output.text(&page(&report))?;
+    }
+    Ok(match report.status() {
+        CheckStatus::Error => Code::Configuration,
+        _ => Code::Done,
+    })
+}
+
+/// `key: value` lines, then the status, then what is worth knowing.
+fn page(report: &Report) -> String {
+    let mut page = String::from("Rusty Pinch Doctor\n");
+    for fact in &report.facts {
+        // Writing to a string can't fail.
+        let _ = writeln!(page, "{}: {}", fact.name, fact.value);
+    }
+    let _ = writeln!(page, "status: {}", report.status().name());
+    for check in report.checks.iter().filter(|check| check.status > CheckStatus::Ok) {
+        let _ = writeln!(page, "- {}: {}", check.status.name(), check.message);
+        if let Some(fix) = &check.fix {
+            let _ = writeln!(page, "  fix: {fix}");
+        }
+    }
+    page
+}

@@ -1,0 +1,84 @@
+use rusty_pinch_core::testing::ScriptedBrain;
+use rusty_pinch_core::{Agent, Approval, Completion, LocalStore, Message, Reply, Risk, Tool, Toolbox};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// A call that waits for an approval in `world`, left there by another program on the same data folder.
+fn waiting(world: &World) -> Approval {
+    let brain = ScriptedBrain::new(|request| {
+        Ok(match request.messages.last() {
+            Some(Message::Tool { content, .. }) => Completion::text(content),
+            _ => Completion::call("send", json!({"to": "ann"})),
+        })
+    });
+    let send = Tool::new("send", "Sends a letter").once().risk(Risk::High);
+    let tools = Toolbox::new().tool(send.run(|_: std::collections::BTreeMap<String, String>| async { Ok("sent") }));
+    let store = LocalStore::open(world.path("data")).unwrap();
+    let agent = Agent::builder(brain).store(store).hands(tools).build();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match tokio.block_on(async { agent.turn("letters", "write to ann").await }).unwrap() {
+        Reply::NeedsApproval(approval) => *approval,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn calls_that_wait_are_listed_and_a_verdict_works_once() {
+    let world = World::new();
+    assert_eq!(world.ok(&["approvals", "list"]).json(), json!({"approvals": []}));
+    let approval = waiting(&world);
+    let token = approval.token.as_str();
+    let list = world.ok(&["approvals", "list"]).json();
+    assert_eq!((&list["approvals"][0]["token"], &list["approvals"][0]["session"]), (&json!(token), &json!("letters")));
+    world.run(&["approvals", "settle", "--token", token]).failed(1, &["still waits"]);
+
+    let reject = ["approvals", "reject", "--token", token, "--reason", "not today"];
+    let rejected = world.ok(&[&reject[..], &["--later"]].concat()).json();
+    assert_eq!((&rejected["status"], &rejected["approval"]["token"]), (&json!("rejected"), &json!(token)));
+    world.run(&reject).failed(1, &["works once"]);
+    world.run(&["approvals", "approve", "--token", token]).failed(1, &["works once"]);
+    assert_eq!(world.ok(&["approvals", "list"]).json(), json!({"approvals": []}));
+
+    let settled = world.ok(&["approvals", "settle", "--token", token]);
+    assert!(!settled.stdout.is_empty());
+    // Again: the same reply, and nothing happens twice.
+    assert_eq!(world.ok(&["approvals", "settle", "--token", token]).stdout, settled.stdout);
+    let roles = |session: &Value| session.as_array().unwrap().iter().filter(|entry| entry["role"] == "decided").count();
+    let session = world.ok(&["session", "--session", "letters"]).json();
+    assert_eq!(roles(&session), 1, "{session}");
+    assert!(session.to_string().contains("not today"));
+}
+
+#[test]
+fn a_verdict_is_carried_out_at_once_unless_it_is_for_later() {
+    let world = World::new();
+    let approval = waiting(&world);
+    let ran = world.ok(&["approvals", "reject", "--token", approval.token.as_str()]);
+    let json = ran.json();
+    assert_eq!((&json["status"], &json["settled"]["status"]), (&json!("rejected"), &json!("ok")), "{json}");
+    assert_eq!(ran.turns().len(), 1);
+}
+
+#[test]
+fn an_unknown_token_is_named() {
+    let token = format!("ap-{}", "0".repeat(32));
+    World::new().run(&["approvals", "approve", "--token", &token]).failed(1, &[&token, "approvals list"]);
+}
+
+#[test]
+fn a_conversation_can_decide_the_call_that_waits_in_its_session() {
+    let world = World::new();
+    let first = waiting(&world);
+    let talk = |session: &str, lines: &str| world.run_with_input(&["repl", "--session", session], lines.as_bytes());
+    let elsewhere = talk("other", "/approve\n");
+    assert!(elsewhere.stderr.contains("Nothing waits") && elsewhere.turns().is_empty(), "{elsewhere:?}");
+    let second = waiting(&world);
+    let both = talk("letters", "/reject not now\n");
+    assert!(both.stderr.contains(first.token.as_str()) && both.stderr.contains(second.token.as_str()), "{both:?}");
+    let named = talk("letters", &format!("/reject {} not now\n/reject nor this\n/approve\n", first.token));
+    assert_eq!((named.code, named.turns().len()), (0, 2), "{named:?}");
+    let session = world.ok(&["session", "--session", "letters"]).json().to_string();
+    assert!(session.contains("\"not now\"") && session.contains("\"nor this\""), "{session}");
+    assert_eq!(world.ok(&["approvals", "list"]).json(), json!({"approvals": []}));
+}

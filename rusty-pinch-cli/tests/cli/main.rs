@@ -1,0 +1,20 @@
+//! The real binary, from the command line to the exit code.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed check of a test panics, and these tests start the program as a shell does"
+)]
+
+mod approvals;
+mod bad_input;
+mod codex;
+mod http;
+mod repl;
+mod settings;
+mod telemetry;
+mod verbs;
+mod world;

@@ -1,0 +1,60 @@
+//! A bound on the time of one attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Brain, BrainError, BrainInfo, Completion, CompletionRequest, Deltas};
+use crate::sys::Clock;
+
+/// Gives another brain at most so much time for one attempt, however late the request's own deadline is.
+#[derive(Debug)]
+pub struct TimedBrain<B> {
+    inner: B,
+    time_max: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl<B: Brain> TimedBrain<B> {
+    /// Asks `inner`, which has `time_max` from then on.
+    pub fn new(inner: B, time_max: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, time_max, clock }
+    }
+}
+
+#[async_trait]
+impl<B: Brain> Brain for TimedBrain<B> {
+    fn info(&self) -> &BrainInfo {
+        self.inner.info()
+    }
+
+    async fn complete(&self, request: &CompletionRequest, deltas: &Deltas) -> Result<Completion, BrainError> {
+        let latest = self.clock.now() + self.time_max;
+        if request.deadline <= latest {
+            return self.inner.complete(request, deltas).await;
+        }
+        self.inner.complete(&CompletionRequest { deadline: latest, ..request.clone() }, deltas).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::brain::Lane;
+    use crate::data::Timestamp;
+    use crate::testing::{ScriptedBrain, VirtualClock};
+
+    #[tokio::test]
+    async fn the_earlier_of_both_deadlines_counts() {
+        let clock = Arc::new(VirtualClock::new(Timestamp::EPOCH));
+        let inner = ScriptedBrain::new(|request| Ok(Completion::text(request.deadline.to_string())));
+        let brain = TimedBrain::new(inner, Duration::from_secs(10), clock);
+        for (asked, given) in [(5, 5), (10, 10), (60, 10)] {
+            let deadline = Timestamp::from_millis(asked * 1000);
+            let request = CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive };
+            let answer = brain.complete(&request, &Deltas::none()).await.unwrap();
+            assert_eq!(answer.content, Timestamp::from_millis(given * 1000).to_string());
+        }
+    }
+}

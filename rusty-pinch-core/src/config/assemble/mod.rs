@@ -1,0 +1,203 @@
+//! From settings to an agent: the store on disk, the brain that was chosen, the built-in tools.
+//!
+//! It chooses among defaults that exist and makes nothing of its own; an embedder who wants other parts uses
+//! [`Agent::builder`] instead.
+
+mod absent;
+#[cfg(feature = "codex")]
+mod codex;
+#[cfg(feature = "http")]
+mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::absent::AbsentBrain;
+use super::doctor::{Check, Report};
+use super::provider::{CodexReadiness, ProviderChoice};
+use super::{Settings, SettingsError};
+use crate::agent::{Agent, Limits};
+use crate::brain::{Brain, BrainError, LocalBrain, Provider};
+#[cfg(any(feature = "http", feature = "codex"))]
+use crate::brain::{RetryBrain, RetryPolicy};
+use crate::store::{JournalSurvey, LocalStore, Store, StoreError};
+use crate::telemetry::TurnObserver;
+
+/// An agent as the settings say.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Assembled {
+    /// The agent.
+    pub agent: Agent,
+    /// Which provider it has, and why.
+    pub choice: ProviderChoice,
+}
+
+/// Why no agent could be made of the settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssembleError {
+    /// The store can't be opened.
+    #[error("the data folder can't be used")]
+    Store(#[from] StoreError),
+    /// The brain can't be made.
+    #[error("the provider can't be used")]
+    Brain(#[from] BrainError),
+    /// The provider was left out of this build.
+    #[error("the provider `{provider}` is not in this build; build it with the feature `{feature}`, or choose another")]
+    NotInThisBuild {
+        /// The provider.
+        provider: Provider,
+        /// The feature that has it.
+        feature: &'static str,
+    },
+}
+
+/// The agent that `settings` describe. `observer` is told of every turn. Nothing is written before the first turn.
+///
+/// # Errors
+/// [`AssembleError`] when a part can't be used: a key is missing, the data folder is a file.
+pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
+    let choice = choose(settings);
+    let brain = brain(settings, choice.provider)?;
+    join(settings, choice, brain, observer)
+}
+
+/// The same where only tools and approvals are wanted: a provider that can't be used is an error when it is asked, and
+/// not before.
+///
+/// # Errors
+/// [`AssembleError::Store`] when the data folder can't be used.
+pub fn assemble_hands(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
+    let choice = choose(settings);
+    let brain =
+        brain(settings, choice.provider).unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
+    join(settings, choice, brain, observer)
+}
+
+fn choose(settings: &Settings) -> ProviderChoice {
+    let codex = ProviderChoice::depends_on_codex(settings).then(|| codex_readiness(settings));
+    ProviderChoice::new(settings, codex.as_ref())
+}
+
+fn join(
+    settings: &Settings,
+    choice: ProviderChoice,
+    brain: Arc<dyn Brain>,
+    observer: impl TurnObserver,
+) -> Result<Assembled, AssembleError> {
+    let builder = Agent::builder(brain).store(open_store(settings)?).observer(observer);
+    let builder = match &choice.why {
+        Some(why) => builder.provider_reason(why.clone()),
+        None => builder,
+    };
+    Ok(Assembled { agent: builder.limits(limits(settings)).build(), choice })
+}
+
+/// The store that `settings` describe. Nothing is made on disk before the first write.
+///
+/// # Errors
+/// [`StoreError`] when the data folder is something else than a folder.
+pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(LocalStore::open(&settings.store.data_dir)?))
+}
+
+/// What is set up and what is wrong with it, with Codex and the stored sessions looked at.
+pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
+    let Ok(found) = settings else { return Report::new(settings, None) };
+    let codex_matters = ProviderChoice::depends_on_codex(found) || found.brain.provider == Some(Provider::Codex);
+    let codex = codex_matters.then(|| codex_readiness(found));
+    let mut report = Report::new(settings, codex.as_ref());
+    report.check(sessions(found));
+    report
+}
+
+fn sessions(settings: &Settings) -> Check {
+    let survey = LocalStore::open(&settings.store.data_dir).and_then(|store| store.survey());
+    let survey = match survey {
+        Ok(survey) => survey,
+        Err(error) => return Check::error("sessions", error.to_string(), "let this user read the data folder"),
+    };
+    let JournalSurvey { journals, unreadable, torn, complete } = survey;
+    let more = if complete { "" } else { " (there are more, which were not looked at)" };
+    match unreadable.first() {
+        Some(path) => {
+            let message =
+                format!("{} of {journals} sessions can't be read{more}: {}", unreadable.len(), path.display());
+            Check::error(
+                "sessions",
+                message,
+                "let this user read it, or move it away; the other sessions are not affected",
+            )
+        }
+        None if torn > 0 => {
+            let message = format!(
+                "{torn} of {journals} sessions end without a line end{more}; a torn line is set aside by the next turn there"
+            );
+            Check::note("sessions", message)
+        }
+        None => Check::ok("sessions", format!("{journals} can be read{more}")),
+    }
+}
+
+/// Whether the Codex CLI can be used. Looks at files and runs nothing.
+#[cfg(feature = "codex")]
+pub fn codex_readiness(settings: &Settings) -> CodexReadiness {
+    codex::readiness(settings)
+}
+
+/// Whether the Codex CLI can be used: it can't, for this build has none.
+#[cfg(not(feature = "codex"))]
+pub fn codex_readiness(_: &Settings) -> CodexReadiness {
+    let fix = "build it with the feature `codex`, or choose another provider".to_owned();
+    CodexReadiness::NotReady { why: "this build has no Codex".to_owned(), fix }
+}
+
+fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+    match provider {
+        Provider::Local => Ok(Arc::new(LocalBrain::default())),
+        Provider::Codex => codex_brain(settings),
+        _ => http_brain(settings, provider),
+    }
+}
+
+#[cfg(feature = "codex")]
+fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
+    Ok(Arc::new(RetryBrain::new(codex::brain(settings)?, retry(settings))))
+}
+
+#[cfg(not(feature = "codex"))]
+fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
+    Err(AssembleError::NotInThisBuild { provider: Provider::Codex, feature: "codex" })
+}
+
+#[cfg(feature = "http")]
+fn http_brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+    Ok(Arc::new(RetryBrain::new(http::brain(settings, provider)?, retry(settings))))
+}
+
+#[cfg(not(feature = "http"))]
+fn http_brain(_: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+    Err(AssembleError::NotInThisBuild { provider, feature: "http" })
+}
+
+/// When a request is made again.
+#[cfg(any(feature = "http", feature = "codex"))]
+fn retry(settings: &Settings) -> RetryPolicy {
+    let brain = &settings.brain;
+    let attempts_max = brain.retries.saturating_add(1);
+    RetryPolicy { attempts_max, backoff: brain.retry_backoff, backoff_max: brain.retry_backoff_max }
+}
+
+/// A turn must have the time for a request and its retries, however long the operator lets a server be silent.
+fn limits(settings: &Settings) -> Limits {
+    let brain = &settings.brain;
+    let longest = brain.request_timeout.max(settings.codex.timeout) + brain.retry_backoff_max;
+    let needed = longest.saturating_mul(brain.retries + 1).min(TURN_TIME_MAX);
+    let mut limits = Limits::default();
+    limits.turn_time_max = limits.turn_time_max.max(needed);
+    limits
+}
+
+/// The longest that any settings make a turn.
+const TURN_TIME_MAX: Duration = Duration::from_secs(6 * 3600);
