@@ -65,6 +65,7 @@ impl Hands for CombinedHands {
         let members: Vec<_> = self.members.iter().map(|member| member.tools()).collect();
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = snapshot.as_ref()
+            && last.members.len() == members.len()
             && last.members.iter().zip(&members).all(|(then, now)| Arc::ptr_eq(then, now))
         {
             return Arc::clone(&last.all);
@@ -104,6 +105,34 @@ mod tests {
     fn says(tool: &str, text: &'static str) -> Toolbox {
         let tool = Tool::new(tool, "Says").once().risk(Risk::High).run(move |()| async move { Ok(text) });
         Toolbox::new().tool(tool)
+    }
+
+    /// Hands whose tools change.
+    #[derive(Debug)]
+    struct Changing(Mutex<Toolbox>);
+
+    #[async_trait]
+    impl Hands for Changing {
+        fn tools(&self) -> Arc<[ToolSpec]> {
+            self.0.lock().unwrap().tools()
+        }
+        async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
+            Ok(Assessment::of_nothing(call))
+        }
+        async fn invoke(&self, _: &Invocation) -> Result<CallOutcome, HandsError> {
+            Ok(CallOutcome::ok("changed"))
+        }
+    }
+
+    #[test]
+    fn the_list_is_made_anew_when_a_member_changes_or_comes() {
+        let names = |hands: &CombinedHands| hands.tools().iter().map(|spec| spec.name.to_string()).collect::<Vec<_>>();
+        let changing = Arc::new(Changing(Mutex::new(says("b", "before"))));
+        let hands = CombinedHands::new().with(says("a", "first")).with(Arc::clone(&changing));
+        assert_eq!(names(&hands), ["a", "b"]);
+        *changing.0.lock().unwrap() = says("c", "after");
+        assert_eq!(names(&hands), ["a", "c"]);
+        assert_eq!(names(&hands.with(says("d", "late"))), ["a", "c", "d"]);
     }
 
     fn call(name: &str) -> ToolCall {
