@@ -153,7 +153,8 @@ async fn one_worker_answers_a_channel_and_another_channel_has_its_own() {
     tokio::select! {
         biased;
         _ = first.run() => panic!("the channel is open"),
-        (refused, ran) = async { tokio::join!(second.run(), other.run()) } => {
+        both = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(second.run(), other.run()) }) => {
+            let (refused, ran) = both.expect("the second worker gives up");
             assert!(matches!(refused, Err(WorkerError::AlreadyRunning { channel }) if channel == "loop"));
             ran.unwrap();
         }
