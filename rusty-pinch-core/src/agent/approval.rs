@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::limits::APPROVALS_LISTED_MAX;
 use crate::data::{ApprovalToken, CallId, SessionId, Sha256Digest, Timestamp, ToolCall, canonical_json};
 use crate::hands::{Assessment, Bound, Risk};
-use crate::store::{Change, Key, KeyRange, Position, Precondition, Record, Store, StoreError, Verdict};
+use crate::store::{Change, Key, KeyRange, Position, Precondition, Record, Revision, Store, StoreError, Verdict};
 
 /// A call that waits for a person, or waited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,23 +177,27 @@ pub(crate) async fn find(store: &dyn Store, token: &ApprovalToken) -> Result<Opt
 
 /// The approvals that wait and have not ended, oldest token first.
 pub(crate) async fn pending(store: &dyn Store, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
-    let records = store.scan(&KeyRange::under(["approval", "pending"]), APPROVALS_LISTED_MAX).await?;
-    let mut approvals = records.iter().map(Record::parse).collect::<Result<Vec<Approval>, _>>()?;
-    approvals.retain(|approval| now < approval.expires);
+    let waiting = waiting(store).await?.into_iter().map(|(approval, _)| approval);
+    let mut approvals: Vec<Approval> = waiting.filter(|approval| now < approval.expires).collect();
     approvals.sort_by_key(|approval| approval.created);
     Ok(approvals)
 }
 
 /// Every approval that waits, ended ones too, with the revision of its record.
-pub(crate) async fn waiting(store: &dyn Store) -> Result<Vec<(Approval, crate::store::Revision)>, StoreError> {
+pub(crate) async fn waiting(store: &dyn Store) -> Result<Vec<(Approval, Revision)>, StoreError> {
     let records = store.scan(&KeyRange::under(["approval", "pending"]), APPROVALS_LISTED_MAX).await?;
-    records.iter().map(|record| Ok((record.parse()?, record.revision))).collect()
+    Ok(records.iter().filter_map(|record| Some((readable(record)?, record.revision))).collect())
+}
+
+/// The record's value. One damaged record must not hide the others.
+fn readable<T: DeserializeOwned>(record: &Record) -> Option<T> {
+    record.parse().inspect_err(|error| tracing::warn!(%error, "a record of an approval is passed over")).ok()
 }
 
 /// The tokens whose verdict is not carried out yet.
 pub(crate) async fn to_settle(store: &dyn Store) -> Result<Vec<ApprovalToken>, StoreError> {
     let records = store.scan(&KeyRange::under(["approval", "wake"]), APPROVALS_LISTED_MAX).await?;
-    records.iter().map(Record::parse).collect()
+    Ok(records.iter().filter_map(readable).collect())
 }
 
 /// Gives a verdict. Of any number of callers, one succeeds.
@@ -228,11 +232,7 @@ pub(crate) async fn decide(
 }
 
 /// Ends a pending approval whose time is over, if its record is still the one that was seen.
-pub(crate) async fn expire(
-    store: &dyn Store,
-    approval: &Approval,
-    seen: crate::store::Revision,
-) -> Result<(), StoreError> {
+pub(crate) async fn expire(store: &dyn Store, approval: &Approval, seen: Revision) -> Result<(), StoreError> {
     let mut ended = approval.clone();
     let reason = "nobody decided in time".to_owned();
     ended.decision = Some(Decision { verdict: Verdict::Rejected, at: approval.expires, reason });

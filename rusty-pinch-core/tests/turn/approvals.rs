@@ -156,6 +156,18 @@ async fn tokens_are_unguessable_and_unknown_ones_are_refused() {
 }
 
 #[tokio::test]
+async fn one_damaged_record_does_not_hide_the_other_approvals() {
+    use rusty_pinch_core::{Change, Key, Precondition, Store};
+    let world = World::new();
+    let agent = world.agent();
+    let approval = asked(&agent, "s").await;
+    let damaged = Key::new(["approval", "pending", "ap-damaged"]);
+    let change = Change::put(damaged, Precondition::None, serde_json::json!({"token": 7}));
+    agent.store().commit(&[change]).await.unwrap();
+    assert_eq!(agent.approvals().await.unwrap(), [approval]);
+}
+
+#[tokio::test]
 async fn a_person_s_own_command_waits_for_approval_like_any_other_call() {
     let world = World::new();
     let agent = world.agent();

@@ -309,7 +309,7 @@ async fn a_line_that_can_not_be_read_stops_its_turn_and_the_next_one_goes_on() {
         let reply = again.resume(session()).await.unwrap();
         assert!(matches!(&reply, Reply::Stopped(why) if why.contains("can't be read")), "{reply:?}");
         assert_eq!(world.counters.count("add"), 0);
-        let reply = again.turn(&session(), "and now?").await.unwrap();
+        let reply = again.turn(session(), "and now?").await.unwrap();
         assert_eq!(reply, Reply::Said("you said: and now?".into()));
     }
 }
