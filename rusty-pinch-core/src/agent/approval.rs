@@ -231,10 +231,13 @@ pub(crate) async fn decide(
         let Some((mut approval, record)) = find(store, token).await? else {
             return Err(ApprovalError::NotFound { token: token.clone() });
         };
-        if let Some(Decision { verdict, at, .. }) = approval.decision {
+        if let Some(Decision { verdict, at, .. }) = approval.decision
+            && at < approval.expires
+        {
             return Err(ApprovalError::AlreadyDecided { token: token.clone(), verdict, at });
         }
-        if decision.at >= approval.expires {
+        // A verdict at the end is the end itself: nobody decided.
+        if approval.decision.is_some() || decision.at >= approval.expires {
             return Err(ApprovalError::Expired { token: token.clone(), expired: approval.expires });
         }
         approval.decision = Some(decision.clone());
