@@ -6,7 +6,7 @@ use rusty_pinch_core::{
     Entry, Event, JournalId, Line, LocalStore, Located, Position, SessionId, Span, Store, StoreError, Timestamp,
 };
 
-use crate::block_on;
+use crate::{block_on, memory};
 
 /// More lines than an input has.
 const ALL: Span = Span::Last(usize::MAX);
@@ -21,12 +21,6 @@ pub fn check(bytes: &[u8]) {
     std::fs::create_dir_all(folder.path().join("sessions")).expect("a folder");
     std::fs::write(&file, bytes).expect("a file");
     block_on(read_and_append(folder.path()));
-}
-
-/// Where a sync costs nothing, if there is such a place.
-fn memory() -> &'static Path {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory } else { Path::new(".") }
 }
 
 async fn read_and_append(folder: &Path) {

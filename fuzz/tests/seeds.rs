@@ -29,3 +29,18 @@ fn journal() {
 fn tool_command() {
     check("tool_command", fuzz::tool_command::check);
 }
+
+#[test]
+fn codex_events() {
+    check("codex_events", fuzz::codex_events::check);
+}
+
+#[test]
+fn settings() {
+    check("settings", fuzz::settings::check);
+}
+
+#[test]
+fn stream() {
+    check("stream", fuzz::stream::check);
+}

@@ -10,14 +10,14 @@ pub(crate) fn run(filter: Option<&str>) -> Outcome {
     if filter.is_some() { Ok(Notes::default()) } else { ratios(&[]) }
 }
 
-/// The program and its bare floor are built apart: together they would share features that the program does not have.
+/// The program is built by itself, as an operator builds it: beside other packages it could get features of theirs.
 pub(crate) fn ratios(flags: &[&str]) -> Outcome {
     if let Some(unknown) = flags.iter().find(|flag| **flag != "--enforce") {
         return Err(Failed(format!("`{unknown}` is not known here; only --enforce is")));
     }
     Program::cargo(&["build", "--release", "--package", "rusty-pinch-cli"]).show()?;
     Program::cargo(&["build", "--release", "--package", "benches", "--bin", "floor"]).show()?;
-    let arguments = ["run", "--release", "--package", "benches", "--features", "fakes", "--bin", "ratios", "--"];
+    let arguments = ["run", "--release", "--package", "benches", "--bin", "ratios", "--"];
     Program::cargo(&[&arguments, flags].concat()).show()?;
     Ok(Notes::default())
 }

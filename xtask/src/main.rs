@@ -18,7 +18,7 @@ const HELP: &str = "\
 The project's own commands: cargo xtask <command>
 
   test               installs what the tests need and can be installed, then runs all of them
-  ci                 format, lints, features, licences, docs, generated pages, then `test`: what CI runs
+  ci                 files, format, licences, lints, features, docs, then `test`: what CI runs
   bench [filter]     the benches, then `ratios`: each hot path beside its floor
   ratios [--enforce] only `ratios`; with --enforce a missed promise fails
   docs [--check]     writes the pages that are made from code; with --check only compares

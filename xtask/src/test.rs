@@ -2,16 +2,22 @@
 
 use crate::run::{Failed, Notes, Outcome, Program};
 
+const WORKSPACE: &[&str] = &["--workspace", "--all-features"];
+
+/// The fuzz targets are a workspace of their own; their seeds are replayed without a fuzzer.
+const SEEDS: &[&str] = &["--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--target-dir", "target"];
+
 pub(crate) fn run() -> Outcome {
     compiler()?;
     let mut skipped = codex()?;
     let mut shown = Shown::default();
-    let arguments = ["test", "--workspace", "--all-features", "--", "--show-output"];
-    Program::cargo(&arguments).lines(|line| {
-        if let Some(line) = shown.take(line) {
-            println!("{line}");
-        }
-    })?;
+    for arguments in [WORKSPACE, SEEDS] {
+        Program::cargo(&[&["test"], arguments, &["--", "--show-output"]].concat()).lines(|line| {
+            if let Some(line) = shown.take(line) {
+                println!("{line}");
+            }
+        })?;
+    }
     skipped.append(&mut shown.skipped);
     skipped.sort();
     skipped.dedup();

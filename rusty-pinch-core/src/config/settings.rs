@@ -82,6 +82,14 @@ impl Settings {
         Self::from_parts(vars, Vec::new())
     }
 
+    /// The settings that a file of variables makes with an empty environment. For the fuzz targets.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn of_file(path: &std::path::Path) -> Result<Self, SettingsError> {
+        let (vars, problems) = Vars::from_sources([], path);
+        Self::from_parts(&vars, problems)
+    }
+
     pub(crate) fn from_parts(vars: &Vars, problems: Vec<SettingsProblem>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(vars, problems);
         let settings = Self::read(vars, &mut reader);

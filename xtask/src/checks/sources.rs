@@ -12,7 +12,7 @@ const HOMES: [&str; 4] =
     [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Use", "rs/"), concat!("C:\\Us", "ers\\")];
 
 /// Names that stand for anybody in examples and tests.
-const ANYBODY: [&str; 4] = ["you", "user", "somebody", "me"];
+const ANYBODY: [&str; 5] = ["you", "user", "somebody", "someone", "me"];
 
 /// The only registry that crates may come from.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -36,7 +36,7 @@ pub(crate) fn check() -> Outcome {
     if findings.is_empty() {
         return Ok(Notes::detail(format!("{files} files, none of ours over {LINES_MAX} lines")));
     }
-    Err(Failed(format!("\n  {}", findings.join("\n  "))))
+    Err(Failed(findings.join("\n            ")))
 }
 
 fn in_file(path: &str, text: &str) -> Vec<String> {

@@ -173,23 +173,15 @@ impl HttpBrain {
         first: Bytes,
         deltas: &Deltas,
     ) -> Result<Completion, BrainError> {
-        let (mut events, mut assembler, mut last_id) = (SseReader::default(), Assembler::default(), None);
+        let mut answer = Streamed::default();
         let mut next = Some(first);
-        'answer: while let Some(bytes) = next {
-            for event in events.push(&bytes).map_err(|error| self.unreadable(error))? {
-                // A numbered event that comes twice is the same event.
-                if event.id.is_some() && std::mem::replace(&mut last_id, event.id.clone()) == event.id {
-                    continue;
-                }
-                match event.data.trim() {
-                    DONE => break 'answer,
-                    "" => {}
-                    json => deltas.text(&assembler.push(json).map_err(|fault| self.upstream.faulty(fault))?),
-                }
+        while let Some(bytes) = next {
+            if answer.push(self, &bytes, deltas)? {
+                break;
             }
-            next = body.chunk(&mut response, Stage::Within(assembler.text_chars())).await?;
+            next = body.chunk(&mut response, Stage::Within(answer.assembler.text_chars())).await?;
         }
-        let completion = assembler.finish().map_err(|fault| self.upstream.faulty(fault))?;
+        let completion = answer.assembler.finish().map_err(|fault| self.upstream.faulty(fault))?;
         let _ = timeout(AFTERTHOUGHT_TIME_MAX, response.chunk()).await;
         Ok(completion)
     }
@@ -203,6 +195,54 @@ impl HttpBrain {
 
     fn too_large(&self, bytes_max: usize) -> BrainError {
         BrainError::TooLarge { brain: self.info.name.clone(), bytes_max }
+    }
+}
+
+/// An answer that comes as events.
+#[derive(Default)]
+struct Streamed {
+    events: SseReader,
+    assembler: Assembler,
+    last_id: Option<String>,
+}
+
+impl Streamed {
+    /// Takes the next bytes of the body, wherever they were cut; true when the answer is over.
+    fn push(&mut self, brain: &HttpBrain, bytes: &[u8], deltas: &Deltas) -> Result<bool, BrainError> {
+        let mut events = Vec::new();
+        let read = self.events.push(bytes, &mut events);
+        for event in events {
+            // A numbered event that comes twice is the same event.
+            if event.id.is_some() && std::mem::replace(&mut self.last_id, event.id.clone()) == event.id {
+                continue;
+            }
+            match event.data.trim() {
+                DONE => return Ok(true),
+                "" => {}
+                json => deltas.text(&self.assembler.push(json).map_err(|fault| brain.upstream.faulty(fault))?),
+            }
+        }
+        read.map(|()| false).map_err(|error| brain.unreadable(error))
+    }
+}
+
+/// For the fuzz targets, which have no server.
+#[cfg(feature = "testing")]
+impl HttpBrain {
+    /// Reads a streamed answer whose body came in `pieces`.
+    #[doc(hidden)]
+    pub fn read_stream<'a>(
+        &self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        deltas: &Deltas,
+    ) -> Result<Completion, BrainError> {
+        let mut answer = Streamed::default();
+        for piece in pieces {
+            if answer.push(self, piece, deltas)? {
+                break;
+            }
+        }
+        answer.assembler.finish().map_err(|fault| self.upstream.faulty(fault))
     }
 }
 

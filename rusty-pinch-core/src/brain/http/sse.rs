@@ -38,9 +38,9 @@ pub(crate) struct SseReader {
 }
 
 impl SseReader {
-    /// Reads `bytes` and returns the events that they complete.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, SseError> {
-        let mut events = Vec::new();
+    /// Reads `bytes` and adds the events that they complete to `events`, also those before an error: what a stream
+    /// means must not depend on where the network cut it.
+    pub(crate) fn push(&mut self, bytes: &[u8], events: &mut Vec<SseEvent>) -> Result<(), SseError> {
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -58,10 +58,9 @@ impl SseReader {
                 [_, rest @ ..] => rest,
                 [] => &[],
             };
-            self.end_line(&mut events)?;
+            self.end_line(events)?;
         }
-        self.extend_line(rest)?;
-        Ok(events)
+        self.extend_line(rest)
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), SseError> {
@@ -119,11 +118,11 @@ mod tests {
 
     fn read(pieces: &[&[u8]]) -> Result<Vec<String>, SseError> {
         let mut reader = SseReader::default();
-        let mut data = Vec::new();
+        let mut events = Vec::new();
         for piece in pieces {
-            data.extend(reader.push(piece)?.into_iter().map(|event| event.data));
+            reader.push(piece, &mut events)?;
         }
-        Ok(data)
+        Ok(events.into_iter().map(|event| event.data).collect())
     }
 
     #[track_caller]
@@ -154,7 +153,8 @@ mod tests {
 
     #[test]
     fn keeps_the_id_of_its_own_event_only() {
-        let events = SseReader::default().push(b"id: 7\ndata: a\n\ndata: b\n\n").unwrap();
+        let mut events = Vec::new();
+        SseReader::default().push(b"id: 7\ndata: a\n\ndata: b\n\n", &mut events).unwrap();
         assert_eq!(events[0].id.as_deref(), Some("7"));
         assert_eq!(events[1].id, None);
     }
