@@ -89,7 +89,7 @@ impl Assembler {
                 return Fault::Cut(format!("after {} bytes of JSON", json.len()));
             }
             // Whole: whoever shows it takes the key out first and cuts it then.
-            Fault::Malformed(format!("an event is not a chunk of an answer ({error}): {json}"))
+            Fault::Malformed(format!("an event is not a chunk of an answer ({error}): `{json}`"))
         })?;
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             return Err(Fault::Reported(error));
