@@ -83,6 +83,7 @@ impl Parts {
         let deadline = self.clock.now() + TURN_TIME;
         let _began = self.clock.now();
         self.entropy.fill(&mut [0; 8]);
+        let _waits_from = self.clock.now();
         let _guard = self.store.lock(&LockName::session(session), LOCK_WAIT).await?;
         let journal = JournalId::from(session);
         let page = self.store.read(&journal, Span::Last(WINDOW_LINES)).await?;

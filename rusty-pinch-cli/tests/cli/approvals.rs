@@ -82,3 +82,25 @@ fn a_conversation_can_decide_the_call_that_waits_in_its_session() {
     assert!(session.contains("\"not now\"") && session.contains("\"nor this\""), "{session}");
     assert_eq!(world.ok(&["approvals", "list"]).json(), json!({"approvals": []}));
 }
+
+#[test]
+fn a_call_that_is_asked_about_waits_runs_once_when_approved_and_never_when_denied() {
+    let world = World::new().with("RUSTY_PINCH_TOOLS_ASKED", "calc");
+    let asked = world.run(&["tools", "run", "--name", "calc", "--args", "6 * 7", "--json"]).failed(5, &["hint: "]);
+    let json = asked.json();
+    assert_eq!((&json["status"], &json["turn"]["status"]), (&json!("needs_approval"), &json!("needs_approval")));
+    let token = json["approval"]["token"].as_str().unwrap().to_owned();
+    assert!(json["approval"]["summary"].as_str().unwrap().contains("6 * 7"), "{json}");
+    let approved = world.ok(&["approvals", "approve", "--token", &token]).json();
+    assert_eq!(approved["status"], "approved");
+    assert!(approved["settled"]["reply"].as_str().unwrap().contains("42"), "{approved}");
+    world.run(&["approvals", "approve", "--token", &token]).failed(1, &["works once"]);
+
+    let talk = world.run_with_input(&["repl", "--session", "talk"], b"/tool calc 2 + 3\n/approve\n");
+    assert!(talk.code == 0 && talk.stdout.contains("needs your approval") && talk.stdout.contains('5'), "{talk:?}");
+
+    let denied = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "calc");
+    let ran = denied.run(&["tools", "run", "--name", "calc", "--args", "6 * 7"]).failed(4, &[]);
+    assert!(ran.stdout.contains("denied") && !ran.stdout.contains("42"), "{ran:?}");
+    assert_eq!(denied.run(&["run", "--message", "/tool calc 1 +", "--json"]).json()["status"], "refused");
+}

@@ -63,3 +63,10 @@ fn a_bad_log_filter_is_a_warning() {
     let ran = World::new().with("RUST_LOG", "a=b=c").ok(&["run", "--message", "hello"]);
     assert!(ran.stderr.contains("warning: RUST_LOG"), "{ran:?}");
 }
+
+#[test]
+fn a_rule_for_a_tool_that_there_is_not_is_a_warning() {
+    let doctor = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "calc,clac").ok(&["doctor"]);
+    assert!(doctor.stdout.contains("status: warning") && doctor.stdout.contains("`clac`"), "{doctor:?}");
+    assert!(!doctor.stdout.contains("`calc`"), "{doctor:?}");
+}

@@ -11,7 +11,7 @@ use super::prompt::shorten;
 use super::reply::TurnError;
 use super::tape::Tape;
 use crate::data::{ApprovalToken, CallOutcome, OutcomeStatus, Timestamp, ToolCall};
-use crate::hands::{Assessment, HandsError, Invocation, Repeat, ToolSpec};
+use crate::hands::{Assessment, Bound, HandsError, Invocation, Repeat, ToolSpec, unknown_tool};
 use crate::store::Event;
 use crate::sys::random;
 
@@ -36,12 +36,11 @@ impl Parts {
     ) -> Result<(), TurnError> {
         let tools = self.hands.tools();
         let Some(spec) = tools.iter().find(|spec| spec.name.as_str() == call.name) else {
-            // Hands name the nearest tool, and promise that an unknown one has no effect.
-            let outcome = self.invoke(tape, call, Repeat::ReadOnly, &[], deadline).await;
-            close(tape, call, outcome);
+            // Not even the hands are asked: they may have a tool by now that nobody judged.
+            close(tape, call, unknown_tool(&call.name, &tools));
             return Ok(());
         };
-        let assessment = match self.hands.assess(call).await {
+        let assessment = match self.assess(call, deadline).await {
             Ok(assessment) => assessment,
             Err(error) => {
                 close(tape, call, outcome_of(&error, Repeat::ReadOnly));
@@ -56,6 +55,17 @@ impl Parts {
             self.run(tape, call, cleared, deadline).await?;
         }
         Ok(())
+    }
+
+    async fn assess(&self, call: &ToolCall, deadline: Timestamp) -> Result<Assessment, HandsError> {
+        tokio::select! {
+            biased;
+            assessed = self.hands.assess(call) => assessed,
+            () = self.clock.sleep_until(deadline) => {
+                let why = "it could not be judged in time".to_owned();
+                Err(HandsError::NotStarted { tool: call.name.clone(), why })
+            }
+        }
     }
 
     /// Asks the policy. Whatever it does not allow is closed or parked here.
@@ -74,7 +84,7 @@ impl Parts {
                 Ok(None)
             }
             Judgement::Ask(why) => {
-                self.park(tape, turn, call, &assessment, why).await?;
+                self.park(tape, turn, spec, call, &assessment, why).await?;
                 Ok(None)
             }
         }
@@ -85,6 +95,7 @@ impl Parts {
         &self,
         tape: &mut Tape,
         turn: &TurnState,
+        spec: &ToolSpec,
         call: &ToolCall,
         assessment: &Assessment,
         why: String,
@@ -92,6 +103,7 @@ impl Parts {
         tape.flush().await?;
         let question = Question {
             session: &tape.session,
+            spec,
             call,
             assessment,
             why,
@@ -101,6 +113,12 @@ impl Parts {
             random: random(&*self.entropy),
         };
         let approval = approval::ask(&*self.store, question).await?;
+        if approval.decision.is_some() || self.clock.now() >= approval.expires {
+            // Asked before a crash, and over by now: nobody could approve it any more.
+            let content = format!("its approval ended at {}", approval.expires);
+            close(tape, call, CallOutcome { status: OutcomeStatus::Refused, content });
+            return Ok(());
+        }
         tape.push(Event::Asked { call: call.id.clone(), token: approval.token, content: approval.summary });
         let behind = turn.calls.iter().map(|state| &state.call).skip_while(|other| other.id != call.id).skip(1);
         for other in behind {
@@ -119,14 +137,17 @@ impl Parts {
         assessment: Assessment,
         token: &ApprovalToken,
     ) -> Result<Option<Cleared>, TurnError> {
-        let found = approval::find(&*self.store, token).await?;
-        let refusal = match &found {
+        let refusal = match approval::find(&*self.store, token).await? {
             None => Some("its approval is gone".to_owned()),
+            Some((approval, _)) if !approval.is_approved() => Some("it was not approved".to_owned()),
             Some((approval, _)) if self.clock.now() >= approval.expires => {
                 Some(format!("its approval ended at {}", approval.expires))
             }
-            Some((approval, _)) if approval.digest != approval::digest(&tape.session, call, &assessment.bound) => {
+            Some((approval, _)) if approval.digest != approval::digest(&tape.session, spec, call, &assessment) => {
                 Some("what it would do is no longer what was approved".to_owned())
+            }
+            Some((approval, _)) if tape.may_have_begun(token, approval.journal_end).await? => {
+                Some("it may have run under this approval before".to_owned())
             }
             Some(_) => match judge(spec, call, &assessment, &self.grants) {
                 Judgement::Deny(why) => Some(why),
@@ -151,11 +172,18 @@ impl Parts {
         let Cleared { repeat, assessment, token } = cleared;
         let leaves_a_mark = repeat == Repeat::Once || token.is_some();
         if leaves_a_mark {
+            // Before the mark: a call that only came too late has not begun.
+            self.in_time(deadline)?;
             tape.push(Event::Started { call: call.id.clone(), token });
         }
         // Reading again, for a brain that asks the same again, loses nothing when the process dies here.
         if leaves_a_mark || repeat != Repeat::ReadOnly || !self.brain.info().free {
-            self.barrier(tape, deadline).await?;
+            let passed = self.barrier(tape, deadline).await;
+            if let (Err(TurnError::DeadlineExceeded { .. }), true) = (&passed, leaves_a_mark) {
+                let content = "the turn's time was over before it began".to_owned();
+                close(tape, call, CallOutcome { status: OutcomeStatus::Skipped, content });
+            }
+            passed?;
         }
         let repeat = if leaves_a_mark { Repeat::Once } else { repeat };
         let outcome = self.invoke(tape, call, repeat, &assessment.bound, deadline).await;
@@ -168,7 +196,7 @@ impl Parts {
         tape: &Tape,
         call: &ToolCall,
         repeat: Repeat,
-        bound: &[crate::hands::Bound],
+        bound: &[Bound],
         deadline: Timestamp,
     ) -> CallOutcome {
         let invocation =
@@ -194,7 +222,7 @@ impl Parts {
     ) -> Result<(), TurnError> {
         let tools = self.hands.tools();
         let repeatable = tools.iter().find(|spec| spec.name.as_str() == call.name && spec.repeat != Repeat::Once);
-        if let (Some(spec), Ok(assessment)) = (repeatable, self.hands.assess(call).await)
+        if let (Some(spec), Ok(assessment)) = (repeatable, self.assess(call, deadline).await)
             && judge(spec, call, &assessment, &self.grants) == Judgement::Allow
         {
             return self.run(tape, call, Cleared { repeat: spec.repeat, assessment, token: None }, deadline).await;

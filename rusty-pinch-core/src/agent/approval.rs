@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::limits::APPROVALS_LISTED_MAX;
+use super::limits::{APPROVALS_LISTED_MAX, RACES_MAX};
 use crate::data::{ApprovalToken, CallId, SessionId, Sha256Digest, Timestamp, ToolCall, canonical_json};
-use crate::hands::{Assessment, Bound, Risk};
+use crate::hands::{Assessment, Bound, Risk, ToolSpec};
 use crate::store::{Change, Key, KeyRange, Position, Precondition, Record, Revision, Store, StoreError, Verdict};
 
 /// A call that waits for a person, or waited.
@@ -30,7 +30,7 @@ pub struct Approval {
     pub risk: Risk,
     /// Contents that must not change until it runs.
     pub bound: Vec<Bound>,
-    /// The SHA-256 of session, call and bound contents in canonical form.
+    /// The SHA-256, in canonical form, of session, call, tool, what is shown, and bound contents.
     pub digest: Sha256Digest,
     /// When it was asked for.
     pub created: Timestamp,
@@ -92,10 +92,24 @@ pub enum ApprovalError {
     Store(#[from] StoreError),
 }
 
-/// The digest of everything that an approval holds fast.
-pub(crate) fn digest(session: &SessionId, call: &ToolCall, bound: &[Bound]) -> Sha256Digest {
-    let bound: Vec<Value> = bound.iter().map(|b| json!([b.what, b.sha256])).collect();
-    let whole = json!({"session": session, "call": [call.id, call.name, call.arguments], "bound": bound});
+impl Approval {
+    /// Whether a person said yes.
+    pub fn is_approved(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.verdict == Verdict::Approved)
+    }
+}
+
+/// The digest of everything that an approval holds fast: the session, the call, the tool as it was described, and what
+/// the approver was shown.
+pub(crate) fn digest(session: &SessionId, spec: &ToolSpec, call: &ToolCall, shown: &Assessment) -> Sha256Digest {
+    let bound: Vec<Value> = shown.bound.iter().map(|b| json!([b.what, b.sha256])).collect();
+    let whole = json!({
+        "session": session,
+        "call": [call.id, call.name, call.arguments],
+        "tool": [spec.description, spec.parameters, spec.repeat, spec.risk],
+        "shown": [shown.summary, shown.risk],
+        "bound": bound,
+    });
     Sha256Digest::of(canonical_json(&whole).as_bytes())
 }
 
@@ -123,6 +137,7 @@ fn to_value(approval: &Approval) -> Result<Value, StoreError> {
 /// What asking for an approval needs to know.
 pub(crate) struct Question<'a> {
     pub(crate) session: &'a SessionId,
+    pub(crate) spec: &'a ToolSpec,
     pub(crate) call: &'a ToolCall,
     pub(crate) assessment: &'a Assessment,
     pub(crate) why: String,
@@ -134,7 +149,7 @@ pub(crate) struct Question<'a> {
 
 /// Records that a call waits. Asking again for the same call, after a crash, finds the same approval.
 pub(crate) async fn ask(store: &dyn Store, question: Question<'_>) -> Result<Approval, StoreError> {
-    let Question { session, call, assessment, why, journal_end, now, valid_for, random } = question;
+    let Question { session, spec, call, assessment, why, journal_end, now, valid_for, random } = question;
     let approval = Approval {
         token: ApprovalToken::mint(random),
         session: session.clone(),
@@ -143,7 +158,7 @@ pub(crate) async fn ask(store: &dyn Store, question: Question<'_>) -> Result<App
         why,
         risk: assessment.risk,
         bound: assessment.bound.clone(),
-        digest: digest(session, call, &assessment.bound),
+        digest: digest(session, spec, call, assessment),
         created: now,
         expires: now + valid_for,
         journal_end,
@@ -175,10 +190,16 @@ pub(crate) async fn find(store: &dyn Store, token: &ApprovalToken) -> Result<Opt
     Ok(None)
 }
 
-/// The approvals that wait and have not ended, oldest token first.
+/// The approvals that wait, oldest first. Those whose time is over are ended, so that they can't crowd out the others.
 pub(crate) async fn pending(store: &dyn Store, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
-    let waiting = waiting(store).await?.into_iter().map(|(approval, _)| approval);
-    let mut approvals: Vec<Approval> = waiting.filter(|approval| now < approval.expires).collect();
+    let mut approvals = Vec::new();
+    for (approval, revision) in waiting(store).await? {
+        if now < approval.expires {
+            approvals.push(approval);
+        } else {
+            expire(store, &approval, revision).await?;
+        }
+    }
     approvals.sort_by_key(|approval| approval.created);
     Ok(approvals)
 }
@@ -206,14 +227,17 @@ pub(crate) async fn decide(
     token: &ApprovalToken,
     decision: Decision,
 ) -> Result<Approval, ApprovalError> {
-    loop {
+    for race in 0.. {
         let Some((mut approval, record)) = find(store, token).await? else {
             return Err(ApprovalError::NotFound { token: token.clone() });
         };
-        if let Some(Decision { verdict, at, .. }) = approval.decision {
+        if let Some(Decision { verdict, at, .. }) = approval.decision
+            && at < approval.expires
+        {
             return Err(ApprovalError::AlreadyDecided { token: token.clone(), verdict, at });
         }
-        if decision.at >= approval.expires {
+        // A verdict at the end is the end itself: nobody decided.
+        if approval.decision.is_some() || decision.at >= approval.expires {
             return Err(ApprovalError::Expired { token: token.clone(), expired: approval.expires });
         }
         approval.decision = Some(decision.clone());
@@ -225,10 +249,11 @@ pub(crate) async fn decide(
         match store.commit(&changes).await {
             Ok(_) => return Ok(approval),
             // Somebody else decided in between: look again, and say so.
-            Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Conflict { .. }) if race < RACES_MAX => {}
             Err(error) => return Err(error.into()),
         }
     }
+    Err(ApprovalError::NotFound { token: token.clone() })
 }
 
 /// Ends a pending approval whose time is over, if its record is still the one that was seen.
@@ -246,7 +271,13 @@ pub(crate) async fn expire(store: &dyn Store, approval: &Approval, seen: Revisio
     }
 }
 
-/// Says that the verdict was carried out, so that nobody wakes up for it again.
-pub(crate) async fn settled(store: &dyn Store, token: &ApprovalToken) -> Result<(), StoreError> {
-    store.commit(&[Change::delete(wake_key(token), Precondition::None)]).await.map(|_| ())
+/// Says that the verdict was carried out, so that nobody wakes up for it again, nor looks for its call.
+pub(crate) async fn settled(
+    store: &dyn Store,
+    session: &SessionId,
+    call: &CallId,
+    token: &ApprovalToken,
+) -> Result<(), StoreError> {
+    let done = [wake_key(token), call_key(session, call)].map(|key| Change::delete(key, Precondition::None));
+    store.commit(&done).await.map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! What the journal says about the turn under way. Pure: lines in, state out.
 
 use super::loop_guard::Seen;
-use crate::data::{ApprovalToken, CallId, OutcomeStatus, ToolCall};
+use crate::data::{ApprovalToken, CallId, CallOutcome, OutcomeStatus, ToolCall};
 use crate::store::{Event, Line, Located, Position, Verdict};
 
 /// The latest turn of a session.
@@ -63,7 +63,7 @@ pub(crate) fn latest_turn(lines: &[Located]) -> Option<TurnState> {
     let (before, turn) = lines.split_at(first);
     let mut state = TurnState::opened(turn.first()?)?;
     if matches!(state.opener, Opener::Verdict { .. }) {
-        state.seen = seen_before(before);
+        state.seen.splice(0..0, seen_before(before));
     }
     for line in turn.iter().skip(1) {
         state.apply(&line.line);
@@ -101,7 +101,15 @@ impl TurnState {
             }
             _ => return None,
         };
-        Some(Self { opened_at: line.at, opener, completions: 0, calls, end: None, damaged: None, seen: Vec::new() })
+        let seen = match &entry.event {
+            // Asking for the same again after a refusal is going in circles too.
+            Event::Decided { verdict: Verdict::Rejected, call, content, .. } => {
+                let outcome = CallOutcome { status: OutcomeStatus::Refused, content: content.clone() };
+                vec![Seen::new(call, &outcome)]
+            }
+            _ => Vec::new(),
+        };
+        Some(Self { opened_at: line.at, opener, completions: 0, calls, end: None, damaged: None, seen })
     }
 
     fn apply(&mut self, line: &Line) {
@@ -118,6 +126,8 @@ impl TurnState {
                 if calls.is_empty() {
                     self.end = Some(TurnEnd::Answer(content.clone()));
                 } else {
+                    // Where the line that opened this turn can't be read, the turn before it looked ended.
+                    self.end = None;
                     let open = |call: &ToolCall| CallState { call: call.clone(), progress: Progress::Open };
                     self.calls = calls.iter().map(open).collect();
                 }

@@ -42,6 +42,8 @@ pub(super) const WINDOW_LINES_MAX: usize = 4096;
 pub(super) const HISTORY_LINES_MAX: usize = 512;
 /// How often an append that lost a race before any effect is tried again.
 pub(super) const RACES_MAX: usize = 3;
+/// Tokens that a message takes beside its text.
+pub(super) const MESSAGE_OVERHEAD_TOKENS: usize = 4;
 /// The most tokens kept free for the answer.
 pub(super) const ANSWER_TOKENS_MAX: usize = 4096;
 /// The most tokens of a summary.

@@ -17,6 +17,7 @@ mod prompt;
 mod record;
 mod render;
 mod reply;
+pub(crate) mod settings;
 mod tape;
 mod think;
 mod turn;

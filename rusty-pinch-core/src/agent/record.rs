@@ -76,9 +76,10 @@ impl Log {
         self.attempts = Some(self.attempts.unwrap_or(0).saturating_add(attempts));
     }
 
-    /// A command whose tool failed is an answer to the person and an error to the log.
-    pub(super) fn failed_command(&mut self, turn: Option<&TurnState>) {
+    /// The turn ended with an answer. A command whose tool failed is an answer to the person and an error to the log.
+    pub(super) fn answered(&mut self, turn: Option<&TurnState>) {
         let Some(turn) = turn.filter(|turn| command_of(turn).is_some()) else { return };
+        self.path = TurnPath::Tool;
         self.error = turn.calls.iter().find_map(|state| match &state.progress {
             Progress::Closed { status, content } if *status != OutcomeStatus::Ok => Some(content.clone()),
             _ => None,

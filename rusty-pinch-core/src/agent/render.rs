@@ -23,7 +23,7 @@ struct Rendered {
     messages: Vec<Message>,
     /// Calls of the last assistant message that have no result yet, under the id that the messages use.
     open: Vec<(CallId, Message)>,
-    /// Results for them, in the order of the calls once all are there.
+    /// Results for them, in the order in which they came.
     results: Vec<Message>,
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::Parts;
 use super::history::{TurnState, latest_turn, opens};
-use super::limits::{WINDOW_LINES, WINDOW_LINES_MAX};
-use crate::data::{SessionId, estimate_tokens};
+use super::limits::{MESSAGE_OVERHEAD_TOKENS, WINDOW_LINES, WINDOW_LINES_MAX};
+use crate::data::{ApprovalToken, SessionId, Timestamp, ToolCall, estimate_tokens};
 use crate::store::{Entry, Event, Guard, JournalId, Line, Located, LockName, Page, Position, Span, Store, StoreError};
 
 pub(super) struct Tape {
@@ -25,8 +25,9 @@ pub(super) struct Tape {
 
 impl Tape {
     /// Takes the session's lock and reads back to the start of its latest turn.
-    pub(super) async fn open(parts: &Arc<Parts>, session: &SessionId) -> Result<Self, StoreError> {
-        let held = parts.store.lock(&LockName::session(session), parts.limits.lock_wait).await?;
+    pub(super) async fn open(parts: &Arc<Parts>, session: &SessionId, deadline: Timestamp) -> Result<Self, StoreError> {
+        let wait = parts.limits.lock_wait.min(deadline.since(parts.clock.now()));
+        let held = parts.store.lock(&LockName::session(session), wait).await?;
         let journal = JournalId::from(session);
         let mut tape = Self {
             parts: Arc::clone(parts),
@@ -119,6 +120,28 @@ impl Tape {
         .await
     }
 
+    /// Whether a call may have begun under `token`: from `since` on a line says so, or can't be read.
+    pub(super) async fn may_have_begun(&self, token: &ApprovalToken, since: Position) -> Result<bool, StoreError> {
+        let mut from = since;
+        loop {
+            let page = self.parts.store.read(&self.journal, Span::From(from, WINDOW_LINES)).await?;
+            let says_so = |line: &Located| match &line.line {
+                Line::Entry(entry) => {
+                    matches!(&entry.event, Event::Started { token: Some(found), .. } if found == token)
+                }
+                Line::Unreadable { .. } => true,
+            };
+            if page.lines.iter().any(says_so) {
+                return Ok(true);
+            }
+            match page.lines.last() {
+                // The next page begins with the line that ends this one.
+                Some(last) if page.lines.len() == WINDOW_LINES => from = last.at,
+                _ => return Ok(false),
+            }
+        }
+    }
+
     /// The turn whose opening entry `wanted` accepts, looked for from `since` on, with how it stands.
     pub(super) async fn find_turn(
         &self,
@@ -152,15 +175,29 @@ impl Tape {
     }
 }
 
-/// About how many tokens the lines' texts are.
+/// About how many tokens the lines are in a prompt.
 pub(super) fn tokens_of(lines: &[Located]) -> usize {
     lines
         .iter()
         .map(|line| match &line.line {
-            Line::Entry(entry) => estimate_tokens(entry.event.content()),
+            Line::Entry(entry) => event_tokens(&entry.event),
             Line::Unreadable { .. } => 0,
         })
         .sum()
+}
+
+fn event_tokens(event: &Event) -> usize {
+    let calls: usize = match event {
+        Event::Assistant { calls, .. } => calls.iter().map(call_tokens).sum(),
+        Event::Decided { call, .. } => call_tokens(call),
+        _ => 0,
+    };
+    MESSAGE_OVERHEAD_TOKENS + estimate_tokens(event.content()) + calls
+}
+
+/// About how many tokens a call is in a prompt.
+pub(super) fn call_tokens(call: &ToolCall) -> usize {
+    estimate_tokens(&call.name) + estimate_tokens(&call.arguments.to_string())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::compact;
 use super::history::{Progress, TurnState};
 use super::limits::CALLS_PER_COMPLETION_MAX;
-use super::prompt::{Ingredients, TooLong, prompt_tokens};
+use super::prompt::TooLong;
 use super::reply::TurnError;
 use super::tape::Tape;
 use super::turn::{Run, command_of};
@@ -60,27 +60,27 @@ pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<
 async fn ask(run: &mut Run, tape: &mut Tape) -> Result<Completion, TurnError> {
     let parts = std::sync::Arc::clone(&run.parts);
     let brain = parts.brain.info();
-    tape.read_back_for_prompt(prompt_tokens(brain)).await?;
+    let tools = parts.hands.tools();
+    let (fixed, cached) = parts.prompt.static_part(brain, &tools);
+    run.log.prompted(cached);
+    tape.read_back_for_prompt(fixed.room()).await?;
     if !brain.free {
         parts.barrier(tape, run.deadline).await?;
     }
-    if let Some(fold) = compact::plan(&tape.lines, brain) {
+    if let Some(fold) = compact::plan(&tape.lines, fixed.room()) {
         let through = fold.through;
-        let content = compact::summarise(&parts, &fold, run.deadline).await;
+        let content = compact::summarise(run, &fold).await;
         tape.push(Event::Summary { content, through });
     }
     let pinned = builtin::pinned(&*parts.store).await?;
     let pinned: Vec<String> = pinned.into_iter().map(|note| note.text).collect();
-    let tools = parts.hands.tools();
-    let ingredients = Ingredients { brain, tools: &tools, pinned: &pinned, lines: &tape.lines };
-    let prompt = parts.prompt.assemble(&ingredients).map_err(|TooLong { needed, available }| {
+    let messages = fixed.assemble(&pinned, &tape.lines).map_err(|TooLong { needed, available }| {
         TurnError::PromptTooLong { brain: brain.name.clone(), needed, available }
     })?;
-    run.log.prompted(prompt.cached);
     if !brain.free {
         parts.barrier(tape, run.deadline).await?;
     }
-    let request = CompletionRequest { messages: prompt.messages, tools, deadline: run.deadline, lane: run.lane };
+    let request = CompletionRequest { messages, tools, deadline: run.deadline, lane: run.lane };
     let completion = tokio::select! {
         biased;
         answer = parts.brain.complete(&request, &run.deltas) => answer,

@@ -139,7 +139,7 @@ impl Run {
             // Refused before anything is stored, as every other message that can't be taken.
             think::arguments_of(&parsed?, &self.parts.hands.tools())?;
         }
-        let tape = Tape::open(&self.parts, &session).await?;
+        let tape = Tape::open(&self.parts, &session, self.deadline).await?;
         let (key, since) = origin.map(|Origin { key, since }| (key, since)).unzip();
         let opening = Event::User { content: text, key: key.clone() };
         let same = |event: &Event| matches!(event, Event::User { key: found @ Some(_), .. } if *found == key);
@@ -147,7 +147,7 @@ impl Run {
     }
 
     async fn resume(&mut self, session: Result<SessionId, IdError>) -> Result<Reply, TurnError> {
-        let tape = Tape::open(&self.parts, &session?).await?;
+        let tape = Tape::open(&self.parts, &session?, self.deadline).await?;
         match tape.turn() {
             Some(TurnState { end: None, opened_at, .. }) => {
                 self.position = Some(opened_at);
@@ -167,7 +167,8 @@ impl Run {
         let Some(decision) = approval.decision else {
             return Err(ApprovalError::Undecided { token: token.clone() }.into());
         };
-        let tape = Tape::open(&self.parts, &approval.session).await?;
+        let tape = Tape::open(&self.parts, &approval.session, self.deadline).await?;
+        let call = approval.call.id.clone();
         let opening = Event::Decided {
             token: token.clone(),
             verdict: decision.verdict,
@@ -176,14 +177,14 @@ impl Run {
         };
         let same = |event: &Event| matches!(event, Event::Decided { token: found, .. } if found == token);
         let reply = self.open_once(tape, Some(approval.journal_end), same, &opening).await?;
-        approval::settled(&*self.parts.store, token).await?;
+        approval::settled(&*self.parts.store, &approval.session, &call, token).await?;
         Ok(reply)
     }
 
     /// Opens a turn and runs it, or goes on with the one that was opened from `since` on.
     ///
-    /// An append of a dropped turn may land late, even the opening of this one. Nothing happened yet, so whoever loses
-    /// that race looks again from the start.
+    /// An append of a dropped turn may land late, even the opening of this one. Nothing that must not repeat happened
+    /// yet, so whoever loses that race looks again from the start.
     async fn open_once(
         &mut self,
         mut tape: Tape,
@@ -225,7 +226,7 @@ impl Run {
             Some(TurnEnd::Stopped(why)) => Ok(Reply::Stopped(why.clone())),
             Some(TurnEnd::Parked(token)) => self.parked(token).await,
             None if is_latest => self.drive(tape).await,
-            None => Ok(Reply::Stopped("a later message came before it was answered".to_owned())),
+            None => Ok(Reply::Stopped("another turn began before it was answered".to_owned())),
         }
     }
 
@@ -239,10 +240,15 @@ impl Run {
     /// Leaves no call of an interrupted turn without a result.
     async fn close_previous(&self, tape: &mut Tape) -> Result<(), TurnError> {
         loop {
-            match next_step(tape.turn().as_ref(), &self.parts.limits) {
+            let turn = tape.turn();
+            match next_step(turn.as_ref(), &self.parts.limits) {
                 Step::Repair(call) => self.repair(tape, &call).await?,
                 Step::Stop(why) => self.stop(tape, why),
-                Step::Act(call) => self.parts.close_interrupted(tape, &call, self.deadline).await?,
+                Step::Act(call) => match turn.filter(|turn| turn.approval_of(&call).is_some()) {
+                    // A person said yes to it: the next message does not take that back.
+                    Some(turn) => self.parts.act(tape, &turn, &call, self.deadline).await?,
+                    None => self.parts.close_interrupted(tape, &call, self.deadline).await?,
+                },
                 Step::Think | Step::Idle | Step::Ask(_) | Step::Answer(_) | Step::Stopped(_) => break,
             }
         }
@@ -274,7 +280,7 @@ impl Run {
                 (Step::Think, Some(turn)) => think::think(self, tape, &turn).await?,
                 (Step::Ask(token), _) => return self.parked(&token).await,
                 (Step::Answer(text), turn) => {
-                    self.log.failed_command(turn.as_ref());
+                    self.log.answered(turn.as_ref());
                     return Ok(Reply::Said(text));
                 }
                 (Step::Stopped(why), _) => return Ok(Reply::Stopped(why)),
@@ -291,10 +297,14 @@ impl Run {
     }
 
     fn stop(&self, tape: &mut Tape, why: String) {
-        for state in tape.turn().into_iter().flat_map(|turn| turn.calls) {
-            if state.progress == Progress::Open {
-                let content = "the turn was stopped before it began".to_owned();
-                close(tape, &state.call, CallOutcome { status: OutcomeStatus::Skipped, content });
+        if let Some(turn) = tape.turn() {
+            let (status, content) = if turn.damaged.is_some() {
+                (OutcomeStatus::Unknown, "a line that can't be read may have said that it began")
+            } else {
+                (OutcomeStatus::Skipped, "the turn was stopped before it began")
+            };
+            for state in turn.calls.iter().filter(|state| state.progress == Progress::Open) {
+                close(tape, &state.call, CallOutcome { status, content: content.to_owned() });
             }
         }
         tape.push(Event::Stopped { content: why });
@@ -305,10 +315,11 @@ impl Parts {
     /// The one place before every effect: what happened so far is durable, and there is time left.
     pub(super) async fn barrier(&self, tape: &mut Tape, deadline: Timestamp) -> Result<(), TurnError> {
         tape.flush().await?;
-        if self.clock.now() >= deadline {
-            return Err(TurnError::DeadlineExceeded { deadline });
-        }
-        Ok(())
+        self.in_time(deadline)
+    }
+
+    pub(super) fn in_time(&self, deadline: Timestamp) -> Result<(), TurnError> {
+        if self.clock.now() < deadline { Ok(()) } else { Err(TurnError::DeadlineExceeded { deadline }) }
     }
 }
 

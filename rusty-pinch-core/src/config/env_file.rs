@@ -116,6 +116,8 @@ impl Read for LineByLine<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(text: &str, pairs: &[(&str, &str, usize)], bad_lines: &[usize]) {
@@ -167,5 +169,25 @@ mod tests {
         parse(Path::new("x.env"), "RUSTY_PINCH_API_KEY 'sk-very-secret\n", &mut problems);
         let shown = format!("{problems:?} {}", problems.first().unwrap());
         assert!(shown.contains("line 1") && !shown.contains("sk-very-secret"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_its_end_with_lines_that_it_has(text in "([A-C_0='\"\\\\$#{}é \t\r\n]|export |\u{feff}){0,60}") {
+            let mut problems = Vec::new();
+            let found = parse(Path::new("x.env"), &text, &mut problems);
+            let lines = text.lines().count().max(1);
+            for given in found.values() {
+                let is_there = matches!(given.origin, Origin::File { line, .. } if (1..=lines).contains(&line));
+                prop_assert!(is_there, "{:?}", given.origin);
+            }
+            for problem in &problems {
+                let line = match problem {
+                    SettingsProblem::EnvFileLine { line, .. } => *line,
+                    other => return Err(TestCaseError::fail(other.to_string())),
+                };
+                prop_assert!((1..=lines).contains(&line), "{line} of {lines}");
+            }
+        }
     }
 }

@@ -52,8 +52,7 @@ impl<'a> Reader<'a> {
         match bounded(text).and_then(|()| parse(text)) {
             Ok(value) => Some(value),
             Err(rule) => {
-                let secret = matches!(variable.kind, Kind::Secret);
-                let value = (!secret).then(|| shortened(text));
+                let value = (!may_be_secret(variable.kind, text)).then(|| shortened(text));
                 self.problems.push(SettingsProblem::Value { name: name.to_owned(), origin, value, rule });
                 None
             }
@@ -113,6 +112,16 @@ impl<'a> Reader<'a> {
         self.parse(variable, |text| base_url(text).ok_or_else(|| variable.kind.rule()))
     }
 
+    /// The items between commas, each through `parse`; blank ones are left out.
+    pub(crate) fn list<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let items = self.parse(variable, |text| {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items: Result<_, String> = items.map(&parse).collect();
+            items.map_err(|why| format!("{}; {why}", variable.kind.rule()))
+        });
+        items.unwrap_or_default()
+    }
+
     pub(crate) fn words(&mut self, variable: &Variable) -> Vec<String> {
         let words = self.parse(variable, |text| Ok(text.split_whitespace().map(str::to_owned).collect()));
         words.unwrap_or_default()
@@ -127,6 +136,15 @@ fn bounded(text: &str) -> Result<(), String> {
         return Err("free of line breaks and other control characters".to_owned());
     }
     Ok(())
+}
+
+/// Whether a value must not be shown: a secret, and a URL that may hold one in front of an `@` or behind a `?`.
+fn may_be_secret(kind: Kind, text: &str) -> bool {
+    match kind {
+        Kind::Secret => true,
+        Kind::Url => text.contains(['@', '?', '#']),
+        _ => false,
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -10,6 +10,7 @@ use super::surroundings::Surroundings;
 use super::variable::{Kind, Section, Variable};
 use super::vars::{ENV_FILE_VARIABLE, Vars};
 use super::{SettingsProblem, UnknownName};
+use crate::agent::Grants;
 use crate::brain::settings::{BrainSettings, CodexSettings, Provider};
 use crate::data::Secret;
 use crate::store::settings::StoreSettings;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub brain: BrainSettings,
     /// The Codex CLI.
     pub codex: CodexSettings,
+    /// Which tools may run.
+    pub grants: Grants,
     /// Where things are kept.
     pub store: StoreSettings,
     /// Counters.
@@ -104,6 +107,7 @@ impl Settings {
         let settings = Self {
             brain: BrainSettings::read(reader),
             codex: CodexSettings::read(reader),
+            grants: Grants::read(reader),
             telemetry: TelemetrySettings::read(reader, &store.data_dir),
             store,
             sources: Sources {

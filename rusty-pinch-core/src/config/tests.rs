@@ -52,6 +52,7 @@ fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
     for variable in variables() {
         let bad = match variable.kind {
             Kind::Integer { max, .. } => vec!["x".to_owned(), "-1".into(), "1.5".into(), (max + 1).to_string()],
+            Kind::List => vec!["calc,No Such".to_owned(), "../x".into()],
             Kind::Boolean | Kind::Choice(_) => vec!["Y".to_owned(), "enabled".into()],
             Kind::Url => vec!["example.com".to_owned(), "https://user@host".into()],
             _ => vec!["a\nb".to_owned(), "a\u{1b}[31m".into(), "x".repeat(5000)],
@@ -62,10 +63,23 @@ fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
                 let message = found.first().unwrap_or_else(|| panic!("{name}={value:?} was taken"));
                 assert!(message.contains(name), "{message}");
                 assert!(!message.chars().any(char::is_control), "{message:?}");
-                if matches!(variable.kind, Kind::Secret) {
-                    assert!(!message.contains(&value), "{message}");
-                }
             }
+        }
+    }
+}
+
+#[test]
+fn no_message_shows_what_may_be_a_secret() {
+    for variable in variables() {
+        let bad = match variable.kind {
+            Kind::Secret => vec!["hush-1\u{7}".to_owned(), format!("hush-{}", "x".repeat(5000))],
+            Kind::Url => vec!["https://hush-me@host/v1".to_owned(), "host?key=hush-me".into()],
+            _ => continue,
+        };
+        for value in bad {
+            let error = load(&[(variable.name, &value)]).unwrap_err();
+            let shown = format!("{error} {error:?} {:?}", error.problems.iter().map(SettingsProblem::fix));
+            assert!(shown.contains(variable.name) && !shown.contains("hush"), "{shown}");
         }
     }
 }
@@ -165,6 +179,21 @@ fn what_is_documented_of_the_providers_is_what_their_brains_know() {
         assert_eq!(settings.model(provider), preset.model());
         assert_eq!(settings.endpoint(provider).unwrap().base.as_deref(), preset.base_url());
     }
+}
+
+#[test]
+fn lists_of_tools_and_the_least_risk_make_the_grants() {
+    use crate::hands::Risk;
+    let grants = load(&[
+        ("RUSTY_PINCH_TOOLS_DENIED", " calc, note,,"),
+        ("RUSTY_PINCH_TOOLS_ALLOWED", ""),
+        ("RUSTY_PINCH_ASK_FROM", "Critical"),
+    ]);
+    let grants = grants.unwrap().grants;
+    assert_eq!(grants.denied.into_iter().collect::<Vec<_>>(), ["calc", "note"]);
+    assert!(grants.allowed.is_empty() && grants.asked.is_empty());
+    assert_eq!(grants.ask_from, Risk::Critical);
+    assert_eq!(load(&[]).unwrap().grants, crate::agent::Grants::default());
 }
 
 #[test]

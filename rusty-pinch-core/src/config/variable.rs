@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Names, separated by commas.
+    List,
     /// A program's arguments, separated by blanks. Set but empty means none.
     Words,
     /// A program's flag. Set but empty means that what follows the flag is passed without one.
@@ -65,6 +67,7 @@ impl Kind {
                 let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
                 format!("one of {}", words.join(", "))
             }
+            Self::List => "names separated by commas".to_owned(),
             Self::Words => "arguments separated by blanks; empty for none".to_owned(),
             Self::Flag => "a flag such as `--model`; empty for none".to_owned(),
         }
@@ -80,6 +83,7 @@ impl Kind {
             Self::Path => "path",
             Self::Url => "URL",
             Self::Choice(_) => "choice",
+            Self::List => "list",
             Self::Words => "arguments",
             Self::Flag => "flag",
         }

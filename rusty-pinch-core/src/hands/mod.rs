@@ -30,6 +30,7 @@ pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
+pub(crate) use toolbox::unknown_tool;
 pub use toolbox::{Toolbox, ToolboxError};
 
 /// Acts: lists tools, assesses a call, runs it.

@@ -207,3 +207,62 @@ async fn the_outcome_of_an_approved_call_that_is_lost_is_unknown() {
     let unknown = |entry: &Arc<rusty_pinch_core::Entry>| matches!(&entry.event, Event::Tool { outcome, .. } if outcome.status == OutcomeStatus::Unknown);
     assert!(journal(&agent, "s").await.iter().any(unknown));
 }
+
+#[tokio::test]
+async fn an_approved_call_that_a_crash_left_open_runs_before_the_next_message() {
+    use rusty_pinch_core::{Span, Store};
+    let world = World::new();
+    let agent = world.agent();
+    let approval = asked(&agent, "s").await;
+    agent.approve(&approval.token).await.unwrap();
+    let journal_id = rusty_pinch_core::JournalId::from(&rusty_pinch_core::SessionId::new("s").unwrap());
+    let decided = Event::Decided {
+        token: approval.token.clone(),
+        verdict: rusty_pinch_core::Verdict::Approved,
+        call: approval.call.clone(),
+        content: String::new(),
+    };
+    let end = agent.store().read(&journal_id, Span::Last(1)).await.unwrap().end;
+    agent.store().append(&journal_id, end, &[decided.at(world.clock.now())]).await.unwrap();
+
+    said(agent.turn("s", "and another thing").await.unwrap());
+    assert_eq!(world.counters.count("pay"), 1);
+    agent.settle(&approval.token).await.unwrap();
+    assert_eq!(world.counters.count("pay"), 1);
+}
+
+#[tokio::test]
+async fn an_approval_whose_use_can_not_be_read_any_more_is_not_used_again() {
+    use rusty_pinch_core::LocalStore;
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new();
+    let store = || Arc::new(LocalStore::open(dir.path()).unwrap());
+    let agent = world.builder(obedient()).store(store()).build();
+    let approval = asked(&agent, "s").await;
+    agent.approve(&approval.token).await.unwrap();
+    agent.settle(&approval.token).await.unwrap();
+    assert_eq!(world.counters.count("pay"), 1);
+
+    // The line that says that the verdict took effect is damaged on the disk.
+    let file = dir.path().join("sessions/s.jsonl");
+    let damaged = std::fs::read_to_string(&file).unwrap().replace("\"role\":\"decided\"", "\"role\":\"dec?ded\"");
+    std::fs::write(&file, damaged).unwrap();
+    world.builder(obedient()).store(store()).build().settle(&approval.token).await.unwrap();
+    assert_eq!(world.counters.count("pay"), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_too_late_is_not_marked_as_begun() {
+    let world = World::new();
+    let clock = Arc::clone(&world.clock);
+    let slow = rusty_pinch_core::testing::ScriptedBrain::new(move |_| {
+        clock.advance(Duration::from_secs(400));
+        Ok(rusty_pinch_core::Completion::call("add", serde_json::json!({})))
+    });
+    let agent = world.builder(slow).build();
+    assert!(matches!(agent.turn("s", "go").await, Err(TurnError::DeadlineExceeded { .. })));
+    assert_eq!(shape(&agent, "s").await, ["user", "assistant"]);
+    let later = world.builder(obedient()).store(Arc::clone(agent.store())).build();
+    later.resume("s").await.unwrap();
+    assert_eq!(world.counters.count("add"), 1);
+}

@@ -123,6 +123,10 @@ impl Repl<'_> {
         let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
         let (token, reason) = match ApprovalToken::new(first) {
             Ok(token) => (Some(token), rest.trim()),
+            // Words that are no token must not approve whatever happens to wait.
+            Err(error) if verdict == Verdict::Approved && !words.is_empty() || first.starts_with("ap-") => {
+                return self.show(&error.to_string());
+            }
             Err(_) => (self.waiting.take(), words),
         };
         let agent = &self.runtime.agent;

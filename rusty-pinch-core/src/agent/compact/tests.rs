@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Timestamp;
 use crate::store::Event;
 
 fn brain() -> BrainInfo {
@@ -22,14 +23,14 @@ fn lines(turns: usize) -> Vec<Located> {
 
 #[test]
 fn a_short_history_is_left_alone() {
-    assert_eq!(plan(&lines(3), &brain()), None);
-    assert_eq!(plan(&[], &brain()), None);
+    assert_eq!(plan(&lines(3), prompt_tokens(&brain())), None);
+    assert_eq!(plan(&[], prompt_tokens(&brain())), None);
 }
 
 #[test]
 fn a_long_history_is_folded_at_a_turn_and_the_newest_quarter_stays() {
     let lines = lines(60);
-    let fold = plan(&lines, &brain()).unwrap();
+    let fold = plan(&lines, prompt_tokens(&brain())).unwrap();
     let through = usize::try_from(fold.through.number()).unwrap();
     assert_eq!(fold.lines.len(), through);
     assert!(opens(&lines[through].line), "cut in the middle of a turn");
@@ -41,7 +42,7 @@ fn a_long_history_is_folded_at_a_turn_and_the_newest_quarter_stays() {
 fn many_short_lines_are_folded_too_for_every_turn_reads_them() {
     let roomy = BrainInfo { context_tokens: 1_000_000, ..brain() };
     let lines = lines(300);
-    let fold = plan(&lines, &roomy).unwrap();
+    let fold = plan(&lines, prompt_tokens(&roomy)).unwrap();
     assert_eq!(lines.len() - fold.lines.len(), HISTORY_LINES_MAX / 2 + 1);
 }
 
@@ -52,7 +53,7 @@ fn what_is_folded_twice_keeps_the_first_summary() {
     let at = lines.len() as u64 - 1;
     lines.insert(10, Located { at: Position::new(10), line: Line::Entry(summary.at(Timestamp::EPOCH).into()) });
     assert!(at > 0);
-    let fold = plan(&lines, &brain()).unwrap();
+    let fold = plan(&lines, prompt_tokens(&brain())).unwrap();
     assert_eq!(fold.previous, Some("the person is Bob"));
     assert!(extract(&Fold { lines: &fold.lines[..4], ..fold }).starts_with("the person is Bob"));
 }

@@ -14,14 +14,14 @@ fn answered(content: &str) -> Event {
 async fn tape_with(turns: usize) -> Tape {
     let agent = Agent::new(LocalBrain::default());
     let session = SessionId::new("s").unwrap();
-    let mut tape = Tape::open(&agent.parts, &session).await.unwrap();
+    let mut tape = Tape::open(&agent.parts, &session, Timestamp::from_nanos(i64::MAX)).await.unwrap();
     for index in 0..turns {
         tape.push(said(&format!("q{index}")));
         tape.push(answered(&format!("a{index}")));
     }
     tape.flush().await.unwrap();
     drop(tape);
-    Tape::open(&agent.parts, &session).await.unwrap()
+    Tape::open(&agent.parts, &session, Timestamp::from_nanos(i64::MAX)).await.unwrap()
 }
 
 #[tokio::test]

@@ -141,8 +141,10 @@ impl CodexBrain {
             return Err(BrainError::TooLarge { brain, bytes_max: EVENT_LINE_BYTES_MAX });
         }
         if !exit.ending.is_success() || !(transcript.completed || is_text) {
-            let why = transcript.warning.as_deref().map(shortened).unwrap_or_else(|| self.complaint(&exit));
-            return Err(program(format!("{}: {}", exit.ending, self.scrubbed(&why))));
+            // Scrubbed before it is cut: half a key is no key that could be recognised.
+            let warning = transcript.warning.as_deref().map(|warning| shortened(&self.scrubbed(warning)));
+            let why = warning.unwrap_or_else(|| self.complaint(&exit));
+            return Err(program(format!("{}: {why}", exit.ending)));
         }
         let message = if is_text { Some(exit.stdout.text().into_owned()) } else { transcript.message.clone() };
         message.map(|message| (message, transcript)).ok_or_else(|| malformed(&ReplyError::Empty))

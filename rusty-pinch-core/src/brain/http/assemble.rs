@@ -88,7 +88,8 @@ impl Assembler {
             if error.is_eof() {
                 return Fault::Cut(format!("after {} bytes of JSON", json.len()));
             }
-            Fault::Malformed(format!("`{}` is not a chunk of an answer: {error}", shown(json)))
+            // Whole: whoever shows it takes the key out first and cuts it then.
+            Fault::Malformed(format!("an event is not a chunk of an answer ({error}): `{json}`"))
         })?;
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             return Err(Fault::Reported(error));

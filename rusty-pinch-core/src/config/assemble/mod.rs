@@ -9,6 +9,7 @@ mod codex;
 #[cfg(feature = "http")]
 mod http;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ use self::absent::AbsentBrain;
 use super::doctor::{Check, Report};
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
-use crate::agent::{Agent, Limits};
+use crate::agent::{Agent, Grants, Limits};
 use crate::brain::{Brain, BrainError, LocalBrain, Provider};
 #[cfg(any(feature = "http", feature = "codex"))]
 use crate::brain::{RetryBrain, RetryPolicy};
-use crate::store::{JournalSurvey, LocalStore, Store, StoreError};
+use crate::hands::{Hands, builtin};
+use crate::store::{JournalSurvey, LocalStore, MemoryStore, Store, StoreError};
+use crate::sys::SystemClock;
 use crate::telemetry::TurnObserver;
 
 /// An agent as the settings say.
@@ -91,7 +94,7 @@ fn join(
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
-    Ok(Assembled { agent: builder.limits(limits(settings)).build(), choice })
+    Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
 }
 
 /// The store that `settings` describe. Nothing is made on disk before the first write.
@@ -109,7 +112,25 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let codex = codex_matters.then(|| codex_readiness(found));
     let mut report = Report::new(settings, codex.as_ref());
     report.check(sessions(found));
+    for check in misnamed_tools(found) {
+        report.check(check);
+    }
     report
+}
+
+/// A rule for a tool that there is not protects nothing, which its author should know.
+fn misnamed_tools(settings: &Settings) -> Vec<Check> {
+    let info = LocalBrain::default();
+    let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info()).tools();
+    let Grants { denied, asked, allowed, .. } = &settings.grants;
+    let named: BTreeSet<_> = denied.iter().chain(asked).chain(allowed).collect();
+    let missing = named.into_iter().filter(|name| tools.iter().all(|tool| tool.name.as_str() != name.as_str()));
+    missing
+        .map(|name| {
+            let message = format!("a rule names the tool `{name}`, which there is not");
+            Check::warning("policy", message, "`rusty-pinch tools list` has the names; correct RUSTY_PINCH_TOOLS_…")
+        })
+        .collect()
 }
 
 fn sessions(settings: &Settings) -> Check {
