@@ -1,4 +1,7 @@
-//! A store and a brain that note when they were called: what lies between is the prompt.
+//! A store and a brain that note when they were called.
+//!
+//! A turn asks the store for the pinned notes, makes the prompt, and asks the brain: what lies between the store's
+//! answer and the question to the brain is the prompt.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +15,7 @@ use rusty_pinch_core::{
 use crate::FixedBrain;
 use crate::stopwatch::{now, time};
 
-/// Measures the way from the store's last answer to the brain.
+/// Measures the way from the store's answer to the brain.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
     noted: Arc<Mutex<Noted>>,
@@ -31,7 +34,7 @@ impl Probe {
         ProbedBrain { inner: FixedBrain::default(), probe: self.clone() }
     }
 
-    /// `store`, with each answer noted.
+    /// `store`, with the answers to its scans noted.
     pub fn store(&self, store: MemoryStore) -> impl Store + use<> {
         ProbedStore { inner: store, probe: self.clone() }
     }
@@ -85,19 +88,16 @@ impl Store for ProbedStore {
         self.inner.lock(name, wait).await
     }
     async fn append(&self, journal: &JournalId, at: Position, entries: &[Entry]) -> Result<Position, StoreError> {
-        let end = self.inner.append(journal, at, entries).await;
-        self.probe.answered(end)
+        self.inner.append(journal, at, entries).await
     }
     async fn read(&self, journal: &JournalId, span: Span) -> Result<Page, StoreError> {
-        let page = self.inner.read(journal, span).await;
-        self.probe.answered(page)
+        self.inner.read(journal, span).await
     }
     async fn commit(&self, changes: &[Change]) -> Result<Revision, StoreError> {
         self.inner.commit(changes).await
     }
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let record = self.inner.get(key).await;
-        self.probe.answered(record)
+        self.inner.get(key).await
     }
     async fn scan(&self, keys: &KeyRange, limit: usize) -> Result<Vec<Record>, StoreError> {
         let records = self.inner.scan(keys, limit).await;

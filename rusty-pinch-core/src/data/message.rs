@@ -68,6 +68,10 @@ impl std::ops::AddAssign for Usage {
 ///
 /// Four ASCII bytes or one other character make a token: English is a little overestimated, which is the safe side.
 pub fn estimate_tokens(text: &str) -> usize {
+    // Most text, and told in a fraction of the time.
+    if text.is_ascii() {
+        return text.len().div_ceil(4);
+    }
     let ascii = text.bytes().filter(u8::is_ascii).count();
     let other = text.chars().count() - ascii;
     ascii.div_ceil(4) + other

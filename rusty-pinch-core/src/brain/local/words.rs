@@ -78,7 +78,10 @@ pub(super) fn words(text: &str) -> Vec<Word> {
 
 fn push(text: &str, start: usize, end: usize, words: &mut Vec<Word>) {
     let raw = text.get(start..floor_char_boundary(text, end.min(start + WORD_BYTES_MAX))).unwrap_or_default();
-    let raw = raw.to_lowercase().replace('’', "'");
+    let mut raw = raw.to_lowercase();
+    if raw.contains('’') {
+        raw = raw.replace('’', "'");
+    }
     let core = raw.trim_matches(|c: char| !c.is_alphanumeric());
     let core = if core.is_empty() { raw.as_str() } else { core };
     let core = if core == "whats" { "what's" } else { core };
