@@ -55,8 +55,9 @@ pub(crate) struct Conclusion {
 /// Sorts a report into a conclusion or a failure.
 pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
     let record = report.record;
-    let reply =
-        report.reply.map_err(|error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error))?;
+    let is_stored = report.position.is_some();
+    let failure = |error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error, is_stored);
+    let reply = report.reply.map_err(failure)?;
     let (status, code) = match &reply {
         Reply::NeedsApproval(_) => ("needs_approval", Code::NeedsApproval),
         Reply::Stopped(why) => {
@@ -92,12 +93,13 @@ async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
 }
 
 impl Ended {
-    /// Prints what the turn came to, for verbs that run one turn, and gives the exit code.
-    pub(crate) async fn print(self, runtime: &Runtime) -> Result<Code, Failure> {
+    /// Prints what the turn came to, for verbs that run one turn, and gives the exit code. An interrupted turn goes on
+    /// with the command `go_on`.
+    pub(crate) async fn print(self, runtime: &Runtime, go_on: &str) -> Result<Code, Failure> {
         let output = &runtime.output;
         let Some(report) = self.report else {
-            let fix = "`rusty-pinch resume` goes on with what is stored";
-            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(fix)));
+            let fix = format!("{go_on} goes on with what is stored");
+            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(&fix)));
         };
         let conclusion = match conclude(runtime, report).await {
             Ok(conclusion) => conclusion,
