@@ -120,8 +120,12 @@ impl From<ApprovalError> for Failure {
 
 impl From<TelemetryError> for Failure {
     fn from(error: TelemetryError) -> Self {
-        let fix = "run `rusty-pinch doctor`; the next turn sets a damaged file aside";
-        Self::failed("the counters can't be read", &error, Some(fix))
+        let (code, fix) = match &error {
+            TelemetryError::Damaged { .. } => (Code::Failed, "nothing has to be done; the counters begin anew"),
+            TelemetryError::Busy { .. } => (Code::Failed, "try again when the other process is done"),
+            _ => (Code::Configuration, "correct RUSTY_PINCH_TELEMETRY_FILE or RUSTY_PINCH_DATA_DIR"),
+        };
+        Self::new(code, format!("the counters can't be read: {}", with_causes(&error)), Some(fix))
     }
 }
 

@@ -47,12 +47,12 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch(verb: Verb, settings: Result<Settings, SettingsError>, output: Output) -> Result<Code, Failure> {
-    if matches!(verb, Verb::Doctor) {
-        return verbs::doctor::run(settings.as_ref(), &output);
-    }
     // Work that blocks (files, SQLite) has threads of its own; one more for the rest starts fastest.
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(|error| Failure::failed("the program can't start", &error, None))?;
+    if matches!(verb, Verb::Doctor) {
+        return verbs::doctor::run(&tokio, settings.as_ref(), &output);
+    }
     let program = Program { settings: settings?, output };
     program.warn_of_unknown_names();
     let result = match verb {

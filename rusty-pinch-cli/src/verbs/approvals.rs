@@ -82,6 +82,7 @@ async fn decided(
     };
     let conclusion = turn::conclude(runtime, report).await?;
     output.json(&json!({"status": status, "approval": approval, "settled": conclusion.json}))?;
+    conclusion.complain(output);
     Ok(conclusion.code)
 }
 

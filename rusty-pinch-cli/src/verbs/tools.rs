@@ -42,5 +42,5 @@ async fn run_tool(program: &Program, arguments: &RunTool) -> Result<Code, Failur
     let command = format!("/tool {} {}", arguments.name, arguments.args);
     let session = &arguments.to.session;
     let turn = runtime.agent.turn(session, command.trim_end());
-    turn::run(turn, &runtime.output).await.print(&runtime, &resume(session.as_str())).await
+    turn::run(turn, &runtime.output).await.bare().print(&runtime, &resume(session.as_str())).await
 }
