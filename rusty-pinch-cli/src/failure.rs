@@ -59,11 +59,11 @@ impl Failure {
         Self::new(Code::Failed, format!("{doing}: {}", with_causes(error)), fix)
     }
 
-    /// A turn failed.
-    pub(crate) fn of_turn(request_id: RequestId, session: &str, error: &TurnError) -> Self {
+    /// A turn failed; `is_stored` when what it is about is in the session by then.
+    pub(crate) fn of_turn(request_id: RequestId, session: &str, error: &TurnError, is_stored: bool) -> Self {
         let place = if session.is_empty() { String::new() } else { format!(" in session `{session}`") };
         let error_text = format!("turn {request_id}{place} failed: {}", with_causes(error));
-        let problem = Problem { error: error_text, fix: turn_fix(error).map(str::to_owned) };
+        let problem = Problem { error: error_text, fix: turn_fix(error, session, is_stored) };
         Self::Said { code: turn_code(error), problems: vec![problem], request_id: Some(request_id) }
     }
 
@@ -108,7 +108,7 @@ impl From<AssembleError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed("the store failed", &error, Some(STORE_FIX))
+        Self::failed("the store failed", &error, store_fix(&error))
     }
 }
 
@@ -120,8 +120,12 @@ impl From<ApprovalError> for Failure {
 
 impl From<TelemetryError> for Failure {
     fn from(error: TelemetryError) -> Self {
-        let fix = "run `rusty-pinch doctor`; the next turn sets a damaged file aside";
-        Self::failed("the counters can't be read", &error, Some(fix))
+        let (code, fix) = match &error {
+            TelemetryError::Damaged { .. } => (Code::Failed, "nothing has to be done; the counters begin anew"),
+            TelemetryError::Busy { .. } => (Code::Failed, "try again when the other process is done"),
+            _ => (Code::Configuration, "correct RUSTY_PINCH_TELEMETRY_FILE or RUSTY_PINCH_DATA_DIR"),
+        };
+        Self::new(code, format!("the counters can't be read: {}", with_causes(&error)), Some(fix))
     }
 }
 
@@ -162,23 +166,73 @@ fn turn_code(error: &TurnError) -> Code {
     }
 }
 
-fn turn_fix(error: &TurnError) -> Option<&'static str> {
-    match error {
-        TurnError::Store(StoreError::Busy { .. }) => Some("wait until the other turn of this session is done"),
-        TurnError::Store(_) => Some(STORE_FIX),
-        TurnError::Brain(error) => Some(match error.class() {
+fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String> {
+    let resume = resume(session);
+    let fix = match error {
+        TurnError::Store(StoreError::Busy { .. }) => "wait until the other turn of this session is done",
+        TurnError::Store(_) if is_stored => return Some(format!("the message is kept; {resume} goes on")),
+        TurnError::Store(error) => store_fix(error)?,
+        TurnError::DeadlineExceeded { .. } => return Some(format!("{resume} goes on")),
+        TurnError::Brain(error) => match error.class() {
             ErrorClass::RetryHere => {
-                "the message is kept; `rusty-pinch resume` asks again, and `rusty-pinch doctor` shows what is set"
+                return Some(format!(
+                    "the message is kept; {resume} asks again, and `rusty-pinch doctor` shows what is set"
+                ));
             }
             ErrorClass::FailOver => {
                 "`rusty-pinch doctor` shows what is set; RUSTY_PINCH_PROVIDER=local works without a provider"
             }
-            ErrorClass::Never => "the message is kept; `rusty-pinch resume` asks again",
-        }),
+            ErrorClass::Never => return Some(format!("the message is kept; {resume} asks again")),
+        },
         TurnError::Command(_) | TurnError::UnknownTool { .. } => {
-            Some("`rusty-pinch tools list` shows the tools and how to call them")
+            "`rusty-pinch tools list` shows the tools and how to call them"
         }
-        TurnError::Message(_) => Some("a message is text of up to 256 KiB without control characters"),
-        _ => None,
+        TurnError::Message(_) => "a message is text of up to 256 KiB without control characters",
+        _ => return None,
+    };
+    Some(fix.to_owned())
+}
+
+/// What to do about `error`, where it does not say so itself.
+fn store_fix(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Busy { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::Full { .. }
+        | StoreError::Denied { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::TooNew { .. } => None,
+        _ => Some(STORE_FIX),
+    }
+}
+
+/// The command that goes on with `session`, as a shell takes it.
+pub(crate) fn resume(session: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
+    if !session.is_empty() && session.chars().all(is_plain) {
+        return format!("`rusty-pinch resume --session {session}`");
+    }
+    format!("`rusty-pinch resume --session '{}'`", session.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_goes_on_names_its_session_as_a_shell_takes_it() {
+        assert_eq!(resume("u"), "`rusty-pinch resume --session u`");
+        assert_eq!(resume("tg:1"), "`rusty-pinch resume --session tg:1`");
+        assert_eq!(resume("it's $me"), r"`rusty-pinch resume --session 'it'\''s $me'`");
+    }
+
+    #[test]
+    fn a_fix_is_added_where_the_error_has_none_and_a_stored_message_can_go_on() {
+        let full = || StoreError::Full { what: "x".into(), source: "disk".into() };
+        let failed = StoreError::Failed { what: "x".into(), source: "disk".into() };
+        assert_eq!((store_fix(&full()), store_fix(&failed)), (None, Some(STORE_FIX)));
+        assert_eq!(turn_fix(&full().into(), "u", false), None);
+        let kept = turn_fix(&full().into(), "u", true).unwrap_or_default();
+        assert_eq!(kept, "the message is kept; `rusty-pinch resume --session u` goes on");
     }
 }

@@ -1,5 +1,6 @@
 //! From the command line to an exit code.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -46,12 +47,12 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch(verb: Verb, settings: Result<Settings, SettingsError>, output: Output) -> Result<Code, Failure> {
-    if matches!(verb, Verb::Doctor) {
-        return verbs::doctor::run(settings.as_ref(), &output);
-    }
     // Work that blocks (files, SQLite) has threads of its own; one more for the rest starts fastest.
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(|error| Failure::failed("the program can't start", &error, None))?;
+    if matches!(verb, Verb::Doctor) {
+        return verbs::doctor::run(&tokio, settings.as_ref(), &output);
+    }
     let program = Program { settings: settings?, output };
     program.warn_of_unknown_names();
     let result = match verb {
@@ -76,17 +77,12 @@ impl Program {
 
     /// The program with an agent as the settings say.
     pub(crate) fn start(&self) -> Result<Runtime, Failure> {
-        Ok(self.runtime(assemble(&self.settings, self.observer(false))?))
-    }
-
-    /// The same for a conversation; `silent` leaves out the turn lines on standard error.
-    pub(crate) fn start_talking(&self, silent: bool) -> Result<Runtime, Failure> {
-        Ok(self.runtime(assemble(&self.settings, self.observer(silent))?))
+        Ok(self.runtime(assemble(&self.settings, self.observer())?))
     }
 
     /// The same for verbs that need tools and approvals: they work without a usable provider.
     pub(crate) fn start_hands(&self) -> Result<Runtime, Failure> {
-        Ok(self.runtime(assemble_hands(&self.settings, self.observer(false))?))
+        Ok(self.runtime(assemble_hands(&self.settings, self.observer())?))
     }
 
     fn runtime(&self, assembled: Assembled) -> Runtime {
@@ -97,11 +93,12 @@ impl Program {
         Runtime { agent: assembled.agent, output: self.output.clone() }
     }
 
-    fn observer(&self, silent: bool) -> impl TurnObserver + use<> {
+    fn observer(&self) -> impl TurnObserver + use<> {
         let redactor = self.output.redactor.clone();
         let file = TelemetryFile::new(&self.settings.telemetry.file);
         let output = self.output.clone();
         let counters = CountingObserver::new(file, redactor.clone(), move |error| output.warning(&with_causes(error)));
-        (TurnLines { redactor, silent }, counters)
+        // A person sees answers and errors; lines for machines between them would only disturb.
+        (TurnLines { redactor, silent: io::stderr().is_terminal() }, counters)
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Ended {
     pub(crate) report: Option<TurnReport>,
     /// What a terminal shows of the answer already.
     shown: String,
+    /// Whether a tool's output is printed without the line that names the tool.
+    is_bare: bool,
 }
 
 /// Runs `turn`, previewing its answer on a terminal, until it ends or Ctrl-C is pressed.
@@ -33,7 +35,7 @@ pub(crate) async fn run(turn: Turn, output: &Output) -> Ended {
         report = turn.report() => Some(report),
         () = interrupted() => None,
     };
-    Ended { report, shown: preview.map(Preview::finish).unwrap_or_default() }
+    Ended { report, shown: preview.map(Preview::finish).unwrap_or_default(), is_bare: false }
 }
 
 /// Waits for Ctrl-C; for ever where the system can't tell.
@@ -55,8 +57,9 @@ pub(crate) struct Conclusion {
 /// Sorts a report into a conclusion or a failure.
 pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
     let record = report.record;
-    let reply =
-        report.reply.map_err(|error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error))?;
+    let is_stored = report.position.is_some();
+    let failure = |error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error, is_stored);
+    let reply = report.reply.map_err(failure)?;
     let (status, code) = match &reply {
         Reply::NeedsApproval(_) => ("needs_approval", Code::NeedsApproval),
         Reply::Stopped(why) => {
@@ -91,13 +94,37 @@ async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
         .any(|entry| matches!(&entry.event, Event::Tool { outcome, .. } if outcome.status == OutcomeStatus::Refused))
 }
 
+impl Conclusion {
+    /// Tells on standard error that the tool of the turn failed, which is an answer too.
+    pub(crate) fn complain(&self, output: &Output) {
+        let (did_what, fix) = match self.code {
+            Code::Failed => ("failed", "`rusty-pinch tools list` shows the tools and how to call them"),
+            Code::Refused => ("was refused", "RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"),
+            _ => return,
+        };
+        let (name, why) = tool_output(&self.text).unwrap_or(("?", &self.text));
+        output.complain(&Failure::new(self.code, format!("the tool `{name}` {did_what}: {why}"), Some(fix)));
+    }
+}
+
+/// The tool's name and what it said, of the answer to a `/tool` command.
+pub(crate) fn tool_output(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("[tool:")?.split_once("]\n")
+}
+
 impl Ended {
-    /// Prints what the turn came to, for verbs that run one turn, and gives the exit code.
-    pub(crate) async fn print(self, runtime: &Runtime) -> Result<Code, Failure> {
+    /// Leaves out the line that names the tool.
+    pub(crate) fn bare(self) -> Self {
+        Self { is_bare: true, ..self }
+    }
+
+    /// Prints what the turn came to, for verbs that run one turn, and gives the exit code. An interrupted turn goes on
+    /// with the command `go_on`.
+    pub(crate) async fn print(self, runtime: &Runtime, go_on: &str) -> Result<Code, Failure> {
         let output = &runtime.output;
         let Some(report) = self.report else {
-            let fix = "`rusty-pinch resume` goes on with what is stored";
-            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(fix)));
+            let fix = format!("{go_on} goes on with what is stored");
+            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(&fix)));
         };
         let conclusion = match conclude(runtime, report).await {
             Ok(conclusion) => conclusion,
@@ -112,8 +139,11 @@ impl Ended {
         if output.json {
             output.json(&conclusion.json)?;
         } else {
-            output.text(rest(&self.shown, &conclusion.text).as_str())?;
+            let text = conclusion.text.as_str();
+            let text = tool_output(text).filter(|_| self.is_bare).map_or(text, |(_, output)| output);
+            output.text(&rest(&self.shown, text))?;
         }
+        conclusion.complain(output);
         if let Some(approval) = &conclusion.approval {
             let token = &approval.token;
             output.hint(&format!("`rusty-pinch approvals approve --token {token}` runs it, `reject` refuses it"));

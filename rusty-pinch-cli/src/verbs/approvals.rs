@@ -25,7 +25,8 @@ pub(crate) async fn run(program: &Program, arguments: Approvals) -> Result<Code,
             decided(&runtime, token, &approval, "rejected", arguments.later).await
         }
         Approvals::Settle(arguments) => {
-            turn::run(runtime.agent.settle(&arguments.token), &runtime.output).await.print(&runtime).await
+            let token = &arguments.token;
+            turn::run(runtime.agent.settle(token), &runtime.output).await.print(&runtime, &settle(token)).await
         }
     }
 }
@@ -67,19 +68,25 @@ async fn decided(
         if output.data_as_json() {
             output.json(&json!({"status": status, "approval": approval}))?;
         } else {
-            output.text(&format!("{status}; `rusty-pinch approvals settle --token {token}` carries it out"))?;
+            output.text(&format!("{status}; {} carries it out", settle(token)))?;
         }
         return Ok(Code::Done);
     }
     let ended = turn::run(runtime.agent.settle(token), output).await;
     if !output.data_as_json() {
-        return ended.print(runtime).await;
+        return ended.print(runtime, &settle(token)).await;
     }
     let Some(report) = ended.report else {
-        let fix = format!("`rusty-pinch approvals settle --token {token}` carries it out");
+        let fix = format!("{} carries it out", settle(token));
         return Err(Failure::new(Code::Interrupted, "interrupted after the verdict was given", Some(&fix)));
     };
     let conclusion = turn::conclude(runtime, report).await?;
     output.json(&json!({"status": status, "approval": approval, "settled": conclusion.json}))?;
+    conclusion.complain(output);
     Ok(conclusion.code)
+}
+
+/// The command that carries a verdict out.
+fn settle(token: &ApprovalToken) -> String {
+    format!("`rusty-pinch approvals settle --token {token}`")
 }

@@ -2,14 +2,24 @@
 
 use std::fmt::Write;
 
-use rusty_pinch_core::config::{CheckStatus, Report, examine};
+use rusty_pinch_core::config::{CheckStatus, Report, examine, examine_records};
 use rusty_pinch_core::{Settings, SettingsError};
+use tokio::runtime::Runtime as Tokio;
 
 use crate::failure::{Code, Failure};
 use crate::output::Output;
 
-pub(crate) fn run(settings: Result<&Settings, &SettingsError>, output: &Output) -> Result<Code, Failure> {
-    let report = examine(settings);
+pub(crate) fn run(
+    tokio: &Tokio,
+    settings: Result<&Settings, &SettingsError>,
+    output: &Output,
+) -> Result<Code, Failure> {
+    let mut report = examine(settings);
+    if let Ok(settings) = settings
+        && let Some(check) = tokio.block_on(examine_records(settings))
+    {
+        report.check(check);
+    }
     if output.json {
         output.json(&report.to_json())?;
     } else {

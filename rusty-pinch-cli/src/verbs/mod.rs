@@ -8,7 +8,7 @@ pub(crate) mod stats;
 pub(crate) mod tools;
 
 use crate::arguments::{Run, Verb};
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, resume};
 use crate::message;
 use crate::program::Program;
 use crate::turn;
@@ -19,7 +19,11 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         Verb::Run(arguments) => answer(program, arguments).await,
         Verb::Resume(arguments) => {
             let runtime = program.start()?;
-            turn::run(runtime.agent.resume(&arguments.session), &runtime.output).await.print(&runtime).await
+            let session = &arguments.session;
+            turn::run(runtime.agent.resume(session), &runtime.output)
+                .await
+                .print(&runtime, &resume(session.as_str()))
+                .await
         }
         Verb::Session(arguments) => session::run(program, &arguments).await,
         Verb::Tools(arguments) => tools::run(program, arguments).await,
@@ -33,5 +37,6 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
 async fn answer(program: &Program, arguments: Run) -> Result<Code, Failure> {
     let text = message::read(arguments.message)?;
     let runtime = program.start()?;
-    turn::run(runtime.agent.turn(&arguments.to.session, text), &runtime.output).await.print(&runtime).await
+    let session = &arguments.to.session;
+    turn::run(runtime.agent.turn(session, text), &runtime.output).await.print(&runtime, &resume(session.as_str())).await
 }

@@ -1,6 +1,6 @@
 //! `session`: what a session holds.
 
-use rusty_pinch_core::config::open_store;
+use rusty_pinch_core::config::{AssembleError, open_store};
 use rusty_pinch_core::{Event, JournalId, Line, Located, Page, Position, SessionId, Span, Store};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::program::Program;
 const PAGE_LINES: usize = 1000;
 
 pub(crate) async fn run(program: &Program, arguments: &Session) -> Result<Code, Failure> {
-    let store = open_store(&program.settings)?;
+    let store = open_store(&program.settings).map_err(AssembleError::from)?;
     let journal = JournalId::from(&arguments.of.session);
     let mut shown = Shown { output: &program.output, lines: 0, unreadable: 0 };
     if let Some(last) = arguments.last {
@@ -94,7 +94,10 @@ impl Shown<'_> {
 /// The last entries of a session, for people.
 pub(crate) async fn words(program: &Program, session: &SessionId, entries: u32) -> Result<String, Failure> {
     let last = usize::try_from(entries).unwrap_or(usize::MAX);
-    let page = open_store(&program.settings)?.read(&JournalId::from(session), Span::Last(last)).await?;
+    let page = open_store(&program.settings)
+        .map_err(AssembleError::from)?
+        .read(&JournalId::from(session), Span::Last(last))
+        .await?;
     Ok(page.lines.iter().map(|located| in_words(&located.line)).collect())
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rusty_pinch_core::ToolSpec;
 
 use crate::arguments::{RunTool, Tools};
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, resume};
 use crate::program::Program;
 use crate::turn;
 
@@ -40,6 +40,7 @@ pub(crate) fn page(tools: &[ToolSpec]) -> String {
 async fn run_tool(program: &Program, arguments: &RunTool) -> Result<Code, Failure> {
     let runtime = program.start_hands()?;
     let command = format!("/tool {} {}", arguments.name, arguments.args);
-    let turn = runtime.agent.turn(&arguments.to.session, command.trim_end());
-    turn::run(turn, &runtime.output).await.print(&runtime).await
+    let session = &arguments.to.session;
+    let turn = runtime.agent.turn(session, command.trim_end());
+    turn::run(turn, &runtime.output).await.bare().print(&runtime, &resume(session.as_str())).await
 }

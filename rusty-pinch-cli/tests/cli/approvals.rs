@@ -100,7 +100,9 @@ fn a_call_that_is_asked_about_waits_runs_once_when_approved_and_never_when_denie
     assert!(talk.code == 0 && talk.stdout.contains("needs your approval") && talk.stdout.contains('5'), "{talk:?}");
 
     let denied = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "calc");
-    let ran = denied.run(&["tools", "run", "--name", "calc", "--args", "6 * 7"]).failed(4, &[]);
+    let ran = denied
+        .run(&["tools", "run", "--name", "calc", "--args", "6 * 7"])
+        .failed(4, &["error: the tool `calc` was refused", "RUSTY_PINCH_TOOLS_DENIED"]);
     assert!(ran.stdout.contains("denied") && !ran.stdout.contains("42"), "{ran:?}");
     assert_eq!(denied.run(&["run", "--message", "/tool calc 1 +", "--json"]).json()["status"], "refused");
 }

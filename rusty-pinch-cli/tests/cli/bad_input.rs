@@ -74,7 +74,19 @@ fn a_torn_journal_is_read_as_far_as_it_is_whole_and_goes_on() {
 fn a_data_folder_that_is_a_file_is_named_and_nothing_is_lost() {
     let world = World::new();
     world.write("data", "precious");
-    world.run(&["run", "--message", "hello"]).failed(3, &["data", "RUSTY_PINCH_DATA_DIR"]);
+    for verb in [
+        "run --message hello",
+        "resume",
+        "session",
+        "stats",
+        "tools list",
+        "tools run --name calc",
+        "approvals list",
+        "repl",
+    ] {
+        let arguments: Vec<_> = verb.split(' ').collect();
+        world.run(&arguments).failed(3, &["data", "RUSTY_PINCH_DATA_DIR"]);
+    }
     world.run(&["doctor"]).failed(3, &[]);
     assert_eq!(std::fs::read_to_string(world.path("data")).unwrap(), "precious");
 }

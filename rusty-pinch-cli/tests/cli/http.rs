@@ -92,7 +92,7 @@ fn ctrl_c_ends_a_turn_that_waits_and_resume_goes_on() {
     }
     let kill = Program::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    finish(child, None).failed(130, &["interrupted", "resume"]);
+    finish(child, None).failed(130, &["interrupted", "`rusty-pinch resume --session default`"]);
     let resumed = world.ok(&["resume"]);
     assert_eq!(resumed.stdout, "late\n");
     assert!(world.ok(&["resume"]).stdout.contains("Nothing is unfinished"));

@@ -52,3 +52,16 @@ fn with_json_every_reply_is_a_line() {
     let statuses: Vec<_> = replies.iter().map(|reply| reply["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["ok", "error", "ok"], "{ran:?}");
 }
+
+/// With `script`, which runs it on a terminal of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_on_a_terminal_sees_the_answer_and_no_line_for_machines() {
+    let world = World::new();
+    let mut command = std::process::Command::new("script");
+    let line = format!("'{}' run --message 'what is 17 * 23?'", env!("CARGO_BIN_EXE_rusty-pinch"));
+    command.args(["-qec", &line, "/dev/null"]).env_clear().env("RUSTY_PINCH_PROVIDER", "local");
+    command.current_dir(world.dir.path()).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+    let ran = crate::world::finish(command.spawn().unwrap(), None);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "17 * 23 = 391\r\n"));
+}

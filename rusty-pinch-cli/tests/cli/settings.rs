@@ -30,6 +30,19 @@ fn providers_that_cannot_work_say_what_is_missing() {
 }
 
 #[test]
+fn a_bad_address_is_one_problem_and_shows_no_password() {
+    let world = || World::bare().with("RUSTY_PINCH_PROVIDER", "compatible").with("RUSTY_PINCH_MODEL", "m");
+    let no_url = world().with("RUSTY_PINCH_API_BASE", "localhost:80").run(&["doctor"]);
+    assert!(no_url.code == 3 && no_url.stdout.contains("must be a URL"), "{no_url:?}");
+    assert!(!no_url.stdout.contains("is not set"), "{no_url:?}");
+    let secret = world().with("RUSTY_PINCH_API_BASE", "http://user:pw-pw@x/v1").with("RUSTY_PINCH_API_KEY", "a\u{1}b");
+    let ran =
+        secret.run(&["run", "--message", "x"]).failed(3, &["without user", "set RUSTY_PINCH_API_KEY to one line"]);
+    let doctor = secret.run(&["doctor"]);
+    assert!(!ran.stderr.contains("pw-pw") && !doctor.stdout.contains("pw-pw"), "{ran:?} {doctor:?}");
+}
+
+#[test]
 fn a_misspelt_name_is_named_with_the_nearest() {
     let world = World::new().with("RUSTY_PINCH_MODLE", "x");
     assert!(world.ok(&["run", "--message", "hello"]).stderr.contains("did you mean RUSTY_PINCH_MODEL?"));

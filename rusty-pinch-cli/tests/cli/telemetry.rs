@@ -41,7 +41,8 @@ fn counters_survive_the_process_and_a_damaged_file() {
     assert_eq!(stats["prompt_cache"]["misses"], 1);
 
     world.write("data/telemetry/latest.json", "{\"total_tu");
-    world.run(&["stats"]).failed(1, &["damaged", "doctor"]);
+    world.run(&["stats"]).failed(1, &["damaged", "the next turn sets it aside", "fix: "]);
+    assert!(world.path("data/telemetry/latest.json").exists());
     assert!(world.ok(&["doctor"]).stdout.contains("status: warning"));
     assert!(world.ok(&["run", "--message", "hello"]).stderr.contains("latest.json.damaged"));
     assert_eq!(world.ok(&["stats"]).json()["telemetry"]["total_turns"], 1);

@@ -79,7 +79,36 @@ fn tools_are_listed_in_two_lines_each_and_run_by_name() {
     assert!(ran.stdout.contains("local"), "{ran:?}");
     assert_eq!(ran.turns()[0]["path"], "tool");
     let same = world.ok(&["run", "--session", "s", "--message", "/tool model_info"]);
-    assert_eq!(same.stdout, ran.stdout);
+    assert_eq!(same.stdout, format!("[tool:model_info]\n{}", ran.stdout));
+}
+
+#[test]
+fn a_tool_that_fails_is_an_error_too() {
+    let world = World::new();
+    let ran = world.run(&["tools", "run", "--name", "calc", "--args", "1 +"]).failed(1, &["fix: "]);
+    assert!(!ran.stdout.is_empty() && !ran.stdout.contains("[tool:"), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("error: the tool `calc` failed: {}", ran.stdout)), "{ran:?}");
+}
+
+#[test]
+fn nothing_to_resume_is_no_turn() {
+    let world = World::new();
+    let ran = world.ok(&["resume"]);
+    assert!(ran.stdout.contains("Nothing is unfinished") && ran.turns().is_empty(), "{ran:?}");
+    assert_eq!(world.ok(&["stats"]).json()["telemetry"]["total_turns"], 0);
+}
+
+#[test]
+fn doctor_tells_of_records_that_cannot_be_read_and_makes_none() {
+    let world = World::new();
+    world.ok(&["run", "--message", "hello"]);
+    let doctor = world.ok(&["doctor", "--json"]).json();
+    assert_eq!(doctor["status"], "ok", "{doctor}");
+    assert!(!world.path("data/state.db").exists());
+    world.write("data/state.db", "x".repeat(4_000));
+    let doctor = world.run(&["doctor"]);
+    assert!(doctor.code == 3 && doctor.stdout.contains("state.db is damaged"), "{doctor:?}");
+    assert!(doctor.stdout.contains("fix: put back a copy"), "{doctor:?}");
 }
 
 #[test]

@@ -94,7 +94,8 @@ impl Turn {
             Work::Settle { token } => run.settle(&token).await,
         };
         let record = run.log.finish(&run.parts, &reply);
-        if let Some(observer) = &run.parts.observer {
+        // A turn with nothing to do was none.
+        if let Some(observer) = run.parts.observer.as_ref().filter(|_| !matches!(reply, Ok(Reply::Idle))) {
             observer.turn(&record);
         }
         TurnReport { reply, position: run.position, record }

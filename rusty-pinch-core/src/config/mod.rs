@@ -25,7 +25,9 @@ mod vars;
 mod tests;
 
 #[cfg(feature = "sqlite")]
-pub use assemble::{AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, open_store};
+pub use assemble::{
+    AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,
+};
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};
 pub use names::UnknownName;

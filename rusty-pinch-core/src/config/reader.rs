@@ -130,10 +130,10 @@ impl<'a> Reader<'a> {
 
 fn bounded(text: &str) -> Result<(), String> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("at most {TEXT_BYTES_MAX} bytes long"));
+        return Err(format!("text of at most {TEXT_BYTES_MAX} bytes"));
     }
     if text.chars().any(char::is_control) {
-        return Err("free of line breaks and other control characters".to_owned());
+        return Err("one line without control characters".to_owned());
     }
     Ok(())
 }

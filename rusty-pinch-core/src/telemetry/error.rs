@@ -23,9 +23,17 @@ pub enum TelemetryError {
         /// The file.
         path: PathBuf,
     },
-    /// What stands in the file is no snapshot. The counters begin anew.
-    #[error("the telemetry file {} is damaged ({why}); it was set aside as {}", path.display(), aside.display())]
+    /// What stands in the file is no snapshot. It is still there; the next turn sets it aside and counts anew.
+    #[error("the telemetry file {} is damaged ({why}); the next turn sets it aside", path.display())]
     Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What stood in the file was no snapshot. The counters began anew.
+    #[error("the telemetry file {} was damaged ({why}); it was set aside as {}", path.display(), aside.display())]
+    SetAside {
         /// The file.
         path: PathBuf,
         /// Where it is now.

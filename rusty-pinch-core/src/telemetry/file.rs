@@ -48,9 +48,7 @@ impl TelemetryFile {
         match self.parse() {
             Ok(snapshot) => Ok(snapshot),
             Err(Unusable::Error(error)) => Err(error),
-            Err(Unusable::Damaged(why)) => {
-                Err(TelemetryError::Damaged { path: self.path.clone(), aside: self.aside(), why })
-            }
+            Err(Unusable::Damaged(why)) => Err(TelemetryError::Damaged { path: self.path.clone(), why }),
         }
     }
 
@@ -90,7 +88,7 @@ impl TelemetryFile {
             Err(Unusable::Damaged(why)) => {
                 let aside = self.aside();
                 std::fs::rename(&self.path, &aside).map_err(|source| self.failed("setting it aside", source))?;
-                let damage = TelemetryError::Damaged { path: self.path.clone(), aside, why };
+                let damage = TelemetryError::SetAside { path: self.path.clone(), aside, why };
                 Ok((Snapshot::default(), Some(damage)))
             }
         }

@@ -11,7 +11,7 @@ use crate::data::{RequestId, Timestamp};
 /// Hears of every turn that ended, well or badly.
 ///
 /// # Contract
-/// Called once per turn, after everything that the turn had to keep is durable. It can't fail a turn, so it has no
+/// Called once per turn that had something to do, after everything that the turn had to keep is durable. It can't fail a turn, so it has no
 /// error; it returns soon (a local file at most), never panics, and keeps no secret.
 pub trait TurnObserver: Debug + Send + Sync + 'static {
     /// A turn ended.

@@ -28,8 +28,7 @@ const ENTRIES_SHOWN: u32 = 20;
 
 pub(crate) fn run(program: &Program, tokio: &Tokio, session: &SessionId) -> Result<Code, Failure> {
     let is_person = io::stdin().is_terminal();
-    // A person sees answers and errors; lines for machines between them would only disturb.
-    let runtime = program.start_talking(is_person && io::stderr().is_terminal())?;
+    let runtime = program.start()?;
     let lines = match is_person {
         true => Lines::of_person(&program.settings.store.data_dir.join("repl-history"))?,
         false => Lines::of_pipe(),

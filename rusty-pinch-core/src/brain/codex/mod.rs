@@ -198,7 +198,8 @@ impl Brain for CodexBrain {
             return Err(BrainError::ContextTooLong { brain: NAME.to_owned(), detail });
         };
         let has_tools = !request.tools.is_empty();
-        let room = on_disk(room).await.map_err(|error| room_failed(&error))?;
+        let home = self.config.home.clone();
+        let room = on_disk(move || room(&home)).await.map_err(|error| room_failed(&error))?;
         let command = self.command(request, prompt, room.path()).await?;
         let previews = (!has_tools && deltas.is_listened_to()).then(|| deltas.clone());
         let (transcript, exit) = self.run(&command, previews).await?;
@@ -260,8 +261,8 @@ fn malformed(error: &ReplyError) -> BrainError {
 fn room_failed(error: &io::Error) -> BrainError {
     BrainError::Program {
         brain: NAME.to_owned(),
-        detail: format!("its temporary directory could not be made: {error}"),
-        fix: "make room in the directory for temporary files, and make it writable".to_owned(),
+        detail: format!("its directories could not be made: {error}"),
+        fix: "make room for temporary files and for `CODEX_HOME`, and make both writable".to_owned(),
     }
 }
 
@@ -283,8 +284,14 @@ fn origin(url: &str) -> &str {
     authority.rsplit('@').next().unwrap_or_default()
 }
 
-/// A directory of its own for one run, with an empty one in it to work in. It is removed when the run is over.
-fn room() -> io::Result<TempDir> {
+/// A directory of its own for one run, with an empty one in it to work in. It is removed when the run is over. The
+/// account's home is made too where it is missing: the CLI refuses to start without one, also when a key is enough.
+fn room(home: &Path) -> io::Result<TempDir> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", home.display()));
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(home).map_err(named)?;
     let room = TempDir::with_prefix("rusty-pinch-codex-")?;
     std::fs::create_dir(room.path().join("work"))?;
     Ok(room)

@@ -49,7 +49,7 @@ const REQUEST_RETRIES: Variable = Variable::new(
 const RETRY_BACKOFF: Variable = Variable::new(
     "RUSTY_PINCH_RETRY_BACKOFF_MS",
     Kind::Integer { min: 1, max: 60_000 },
-    "About how long to wait before the first retry, in milliseconds; it doubles with each.",
+    "How long to wait at most before the first retry, in milliseconds; it doubles with each.",
 )
 .default("600");
 
@@ -249,13 +249,14 @@ impl BrainSettings {
             );
         }
         let Some(provider) = self.provider else { return };
-        if provider == Provider::Compatible && self.model.is_none() {
+        // A value that breaks its rule is noted already.
+        if provider == Provider::Compatible && reader.given_as(&MODEL).is_none() {
             reader.contradiction(
                 format!("the provider `{provider}` has no usual model, and {} is not set", MODEL.name),
                 format!("set {} to a model that the server offers", MODEL.name),
             );
         }
-        if provider == Provider::Compatible && self.api_base.is_none() {
+        if provider == Provider::Compatible && reader.given_as(&API_BASE).is_none() {
             reader.contradiction(
                 format!("the provider `{provider}` has no usual address, and {} is not set", API_BASE.name),
                 format!("set {} to the server's base URL, such as `http://127.0.0.1:8080/v1`", API_BASE.name),

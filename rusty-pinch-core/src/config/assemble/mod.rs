@@ -10,6 +10,7 @@ mod codex;
 mod http;
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::brain::{Brain, BrainError, LocalBrain, Provider};
 #[cfg(any(feature = "http", feature = "codex"))]
 use crate::brain::{RetryBrain, RetryPolicy};
 use crate::hands::{Hands, builtin};
-use crate::store::{JournalSurvey, LocalStore, MemoryStore, Store, StoreError};
+use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
 use crate::telemetry::TurnObserver;
 
@@ -116,6 +117,40 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
         report.check(check);
     }
     report
+}
+
+/// Whether the records can be read; nothing is made where there are none. For reports, beside [`examine`].
+///
+/// It opens them as a turn does, and reads one: damage further inside shows when it is read.
+pub async fn examine_records(settings: &Settings) -> Option<Check> {
+    // What is wrong with the folder is told already.
+    let store = open_store(settings).ok()?;
+    let error = match store.get(&Key::new(["doctor"])).await {
+        Ok(_) => return Some(Check::ok("records", "can be read")),
+        Err(error) => error,
+    };
+    let message = format!("the records can't be read: {}", with_causes(&error));
+    Some(match error {
+        StoreError::Busy { .. } => Check::warning("records", message, "try again when the other process is done"),
+        StoreError::Damaged { .. } => {
+            let fix = "put back a copy, or move it and the files `-wal` and `-shm` beside it away; sessions are kept";
+            Check::error("records", message, fix)
+        }
+        StoreError::TooNew { .. } => Check::error("records", message, "use the newer version of this program"),
+        StoreError::Full { .. } => Check::error("records", message, "free some space"),
+        _ => Check::error("records", message, "let this user read and write it; move it away if it is no file"),
+    })
+}
+
+fn with_causes(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// A rule for a tool that there is not protects nothing, which its author should know.

@@ -16,7 +16,7 @@ pub(super) fn check(name: &'static str, folder: &Path, variable: &'static str) -
             Err(error) => Check::error(
                 name,
                 format!("{} can't be written: {error}", existing.display()),
-                fix("let this user write it"),
+                fix(remedy(error.kind())),
             ),
         },
         Err(error) => Check::error(
@@ -24,6 +24,14 @@ pub(super) fn check(name: &'static str, folder: &Path, variable: &'static str) -
             format!("{} can't be used as a folder: {error}", folder.display()),
             fix("make room for a folder there"),
         ),
+    }
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space",
+        ErrorKind::ReadOnlyFilesystem => "mount it so that it can be written",
+        _ => "let this user write it",
     }
 }
 
@@ -54,5 +62,16 @@ fn probe(folder: &Path) -> io::Result<()> {
     match (written, std::fs::remove_file(&path)) {
         (Ok(()), removed) => removed,
         (Err(error), _) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_mended_by_permissions() {
+        assert_eq!(remedy(ErrorKind::StorageFull), "free some space");
+        assert_eq!(remedy(ErrorKind::PermissionDenied), "let this user write it");
     }
 }

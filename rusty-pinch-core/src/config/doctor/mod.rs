@@ -146,8 +146,7 @@ impl Report {
         self.check(match TelemetryFile::new(&telemetry.file).read() {
             Ok(snapshot) => Check::ok("telemetry_file", format!("{} turns counted", snapshot.total_turns)),
             Err(error @ TelemetryError::Damaged { .. }) => {
-                let why = error.to_string().replace("it was set aside", "the next turn will set it aside");
-                Check::warning("telemetry_file", why, "nothing has to be done; the counters begin anew")
+                Check::warning("telemetry_file", error.to_string(), "nothing has to be done; the counters begin anew")
             }
             Err(error) => {
                 let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));

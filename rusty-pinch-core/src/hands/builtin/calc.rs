@@ -158,6 +158,7 @@ fn normalized(expression: &str) -> Result<String, String> {
             c => return Err(format!("{} holds {c:?}, which is not arithmetic; leave it out", quoted(expression))),
         }
     }
+    check_separators(&plain)?;
     let words = operators_from_words(&plain);
     check_nesting(&words)?;
     with_products_written_out(&words)
@@ -186,6 +187,21 @@ fn operators_from_words(plain: &str) -> String {
         at += taken;
     }
     signs.join(" ")
+}
+
+/// A comma between digits separates thousands, or the number is refused: `1,5` is a decimal in half of the world.
+fn check_separators(text: &str) -> Result<(), String> {
+    for number in text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ',') {
+        let (thousands, decimals) = number.split_once('.').unwrap_or((number, ""));
+        let mut groups = thousands.split(',');
+        let first = groups.next().unwrap_or_default().len();
+        let mut rest = groups.peekable();
+        let is_grouped = rest.peek().is_none() || (1..=3).contains(&first) && rest.all(|group| group.len() == 3);
+        if !is_grouped || decimals.contains(',') {
+            return Err(format!("{} could mean several numbers; write decimals with a point, as 1.5", quoted(number)));
+        }
+    }
+    Ok(())
 }
 
 fn check_nesting(text: &str) -> Result<(), String> {

@@ -119,13 +119,13 @@ fn try_lock(folder: &Folder, path: PathBuf) -> Result<Option<File>, StoreError> 
     }
 }
 
-/// Writes this process's id into the file, unless it stands there.
+/// Writes this process's id into the file, unless it stands there. Over the old one and as long as that: a file whose
+/// length changes would have to be on the disk before the next sync of any other file is done.
 fn sign(mut file: &File) -> io::Result<()> {
-    let line = format!("{}\n", std::process::id());
+    let line = format!("{:<20}\n", std::process::id());
     let mut found = Vec::new();
-    file.take(line.len() as u64 + 1).read_to_end(&mut found)?;
+    file.take(line.len() as u64).read_to_end(&mut found)?;
     if found != line.as_bytes() {
-        file.set_len(0)?;
         file.rewind()?;
         file.write_all(line.as_bytes())?;
     }

@@ -107,3 +107,14 @@ proptest! {
         let _ = calc(&text);
     }
 }
+
+#[test]
+fn a_comma_that_could_be_a_decimal_point_is_refused() {
+    for text in ["1,5 + 2", "2,5 * 2", "1.000,5*2", "1,00", "1234,567", "1,,000", "10 + 3,"] {
+        let refused = calc(text);
+        assert!(refused.as_ref().is_err_and(|why| why.contains("several numbers")), "{text}: {refused:?}");
+    }
+    for (text, result) in [("1,000.5 * 2", "2001"), ("12,345,678 + 1", "12345679"), ("1.5 + 2", "3.5")] {
+        assert_eq!(calc(text).unwrap(), format!("{text} = {result}"));
+    }
+}
