@@ -291,7 +291,12 @@ fn room(home: &Path) -> io::Result<TempDir> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(home).map_err(named)?;
+    match builder.create(home) {
+        Ok(()) => {}
+        // Without the folder around it the path is likely a slip, and the CLI says what is wrong with it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {}
+        Err(error) => return Err(named(error)),
+    }
     let room = TempDir::with_prefix("rusty-pinch-codex-")?;
     std::fs::create_dir(room.path().join("work"))?;
     Ok(room)

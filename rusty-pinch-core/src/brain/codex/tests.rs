@@ -302,7 +302,7 @@ async fn what_does_not_fit_on_a_command_line_never_gets_there() {
 async fn a_program_that_is_not_codex_is_told_apart() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     for program in ["/bin/true", "/bin/cat", "/bin/false"] {
-        let config = CodexConfig::new(program, "/nowhere");
+        let config = CodexConfig::new(program, "/nowhere/home");
         let brain = CodexBrain::new(config, Arc::new(SystemSpawn::new(clock.clone())), clock.clone());
         let mut request = request("hi");
         request.deadline = clock.now() + Duration::from_secs(10);
