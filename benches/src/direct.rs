@@ -96,6 +96,7 @@ impl Parts {
             tools: self.hands.tools(),
             deadline,
             lane: Lane::Interactive,
+            turn: None,
         };
         if self.clock.now() >= deadline {
             return Err(Failed::TooLate);

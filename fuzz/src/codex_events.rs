@@ -52,6 +52,7 @@ pub fn check(bytes: &[u8]) {
         tools: if has_tools { tools } else { Arc::new([]) },
         deadline: clock.now() + Duration::from_secs(60),
         lane: Lane::Interactive,
+        turn: None,
     };
     match block_on(brain.complete(&request, &Deltas::none())) {
         Ok(completion) => {

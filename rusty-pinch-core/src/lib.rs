@@ -42,9 +42,9 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest, Delta,
-    Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain,
+    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
+    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
+    TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{
@@ -75,12 +75,15 @@ pub use pulse::{
 };
 pub use store::{
     Change, Entry, Event, Guard, JournalId, Key, KeyRange, Line, Located, LockName, MemoryStore, Page, Position,
-    Precondition, Record, Revision, Span, Store, StoreError, StoreSettings, Verdict,
+    Precondition, Record, Revision, Span, Store, StoreError, StoreSettings, TurnId, Verdict,
 };
 #[cfg(feature = "sqlite")]
 pub use store::{JournalSurvey, LocalStore};
-#[cfg(feature = "codex")]
-pub use sys::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError, SystemSpawn};
+#[cfg(feature = "spawn")]
+pub use sys::{
+    Captured, Command, Ending, Exit, Input, InputClosed, InputWriter, Lines, OutputLimits, OutputLine, Spawn,
+    SpawnError, SystemSpawn,
+};
 pub use sys::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use telemetry::{
     CountingObserver, PromptCache, Redactor, Snapshot, TelemetryError, TelemetryFile, TelemetrySettings, TurnObserver,

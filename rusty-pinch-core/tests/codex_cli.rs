@@ -93,6 +93,7 @@ fn request(text: &str) -> CompletionRequest {
         tools: Arc::from([]),
         deadline: SystemClock.now() + Duration::from_secs(30),
         lane: Lane::Interactive,
+        turn: None,
     }
 }
 

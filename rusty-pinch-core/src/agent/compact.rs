@@ -9,7 +9,7 @@ use super::tape::tokens_of;
 use super::turn::Run;
 use crate::brain::{BrainError, BrainInfo, CompletionRequest, Deltas};
 use crate::data::{Message, estimate_tokens};
-use crate::store::{Event, Line, Located, Position};
+use crate::store::{Event, Line, Located, Position, TurnId};
 
 /// The longest part of one line that a summary is made from, in bytes.
 const SUMMARISED_LINE_BYTES_MAX: usize = 2048;
@@ -49,12 +49,13 @@ pub(super) fn plan(lines: &[Located], room: usize) -> Option<Fold<'_>> {
 }
 
 /// The summary of a fold: the brain's, or an extract where the brain is none to ask or fails.
-pub(super) async fn summarise(run: &mut Run, fold: &Fold<'_>) -> String {
+pub(super) async fn summarise(run: &mut Run, fold: &Fold<'_>, turn: TurnId) -> String {
     let parts = Arc::clone(&run.parts);
     let brain = parts.brain.info();
     if !brain.free {
         let deadline = run.deadline.min(parts.clock.now() + SUMMARY_TIME_MAX);
-        let request = CompletionRequest { messages: question(fold, brain), tools: [].into(), deadline, lane: run.lane };
+        let (messages, tools) = (question(fold, brain), [].into());
+        let request = CompletionRequest { messages, tools, deadline, lane: run.lane, turn: Some(turn) };
         let unheard = Deltas::none();
         let answer = tokio::select! {
             answer = parts.brain.complete(&request, &unheard) => answer,

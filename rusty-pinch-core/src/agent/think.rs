@@ -12,7 +12,7 @@ use super::turn::{Run, command_of};
 use crate::brain::{BrainError, Completion, CompletionRequest};
 use crate::data::{CallId, ToolCall};
 use crate::hands::{ToolCommand, ToolSpec, builtin};
-use crate::store::Event;
+use crate::store::{Event, TurnId};
 use crate::sys::random;
 
 /// Takes the turn's next completion and notes it.
@@ -22,7 +22,8 @@ pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> R
         note(run, tape, completion, None);
         return Ok(());
     }
-    let completion = ask(run, tape).await?;
+    let id = TurnId { session: tape.session.clone(), opened_at: turn.opened_at };
+    let completion = ask(run, tape, id).await?;
     let brain = run.parts.brain.info().name.clone();
     note(run, tape, completion, Some(brain));
     Ok(())
@@ -57,7 +58,7 @@ pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<
     }
 }
 
-async fn ask(run: &mut Run, tape: &mut Tape) -> Result<Completion, TurnError> {
+async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId) -> Result<Completion, TurnError> {
     let parts = std::sync::Arc::clone(&run.parts);
     let brain = parts.brain.info();
     let tools = parts.hands.tools();
@@ -69,7 +70,7 @@ async fn ask(run: &mut Run, tape: &mut Tape) -> Result<Completion, TurnError> {
     }
     if let Some(fold) = compact::plan(&tape.lines, fixed.room()) {
         let through = fold.through;
-        let content = compact::summarise(run, &fold).await;
+        let content = compact::summarise(run, &fold, turn.clone()).await;
         tape.push(Event::Summary { content, through });
     }
     let pinned = builtin::pinned(&*parts.store).await?;
@@ -80,7 +81,7 @@ async fn ask(run: &mut Run, tape: &mut Tape) -> Result<Completion, TurnError> {
     if !brain.free {
         parts.barrier(tape, run.deadline).await?;
     }
-    let request = CompletionRequest { messages, tools, deadline: run.deadline, lane: run.lane };
+    let request = CompletionRequest { messages, tools, deadline: run.deadline, lane: run.lane, turn: Some(turn) };
     let completion = tokio::select! {
         biased;
         answer = parts.brain.complete(&request, &run.deltas) => answer,

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
+use crate::store::TurnId;
 
 #[cfg(feature = "codex")]
 pub use codex::*;
@@ -97,6 +98,8 @@ pub struct CompletionRequest {
     pub deadline: Timestamp,
     /// Who waits.
     pub lane: Lane,
+    /// The turn that it is for, where it is for one; caps on spending are counted by it.
+    pub turn: Option<TurnId>,
 }
 
 /// An answer, or calls, or both.
@@ -110,6 +113,32 @@ pub struct Completion {
     pub usage: Option<Usage>,
     /// How many requests were made for it: 0 when nothing left the process, 1 for an attempt that succeeded at once.
     pub attempts: u32,
+    /// Who gave it, where several could have; none means the brain that was asked.
+    pub by: Option<Answerer>,
+    /// Who was tried before, in order, and why each gave none.
+    pub tried: Vec<Tried>,
+}
+
+/// Which of several brains, and which account of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Answerer {
+    /// The provider, such as `codex` or `openrouter`.
+    pub brain: String,
+    /// The model.
+    pub model: String,
+    /// The account, where the provider has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// Who was asked, or passed over, and why no answer came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Who.
+    #[serde(flatten)]
+    pub who: Answerer,
+    /// Why it gave no answer.
+    pub why: String,
 }
 
 impl Completion {

@@ -52,7 +52,8 @@ mod tests {
         let brain = TimedBrain::new(inner, Duration::from_secs(10), clock);
         for (asked, given) in [(5, 5), (10, 10), (60, 10)] {
             let deadline = Timestamp::from_millis(asked * 1000);
-            let request = CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive };
+            let request =
+                CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive, turn: None };
             let answer = brain.complete(&request, &Deltas::none()).await.unwrap();
             assert_eq!(answer.content, Timestamp::from_millis(given * 1000).to_string());
         }

@@ -106,5 +106,5 @@ fn wrapped(text: &str) -> String {
         line.push(' ');
         line.push_str(word);
     }
-    lines + &line + "\n"
+    lines + line.as_str() + "\n"
 }

@@ -89,6 +89,15 @@ impl fmt::Display for Position {
     }
 }
 
+/// Names a turn for ever: its session, and where its first entry begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TurnId {
+    /// The session.
+    pub session: SessionId,
+    /// Where the entry that opened it begins.
+    pub opened_at: Position,
+}
+
 /// Which lines of a journal to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

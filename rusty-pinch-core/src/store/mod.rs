@@ -24,7 +24,7 @@ use async_trait::async_trait;
 
 pub use entry::{Entry, Event, Verdict};
 pub use error::StoreError;
-pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span};
+pub use journal::{JournalId, Line, Located, LockName, Page, Position, Span, TurnId};
 #[cfg(feature = "sqlite")]
 pub use local::{JournalSurvey, LocalStore};
 pub use memory::MemoryStore;

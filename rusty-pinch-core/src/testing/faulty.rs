@@ -231,6 +231,7 @@ mod tests {
             tools: [].into(),
             deadline: Timestamp::EPOCH,
             lane: Lane::Background,
+            turn: None,
         };
         let brain = FaultyBrain::new(ScriptedBrain::saying("hi"), &FaultPlan::at(1, Fault::FailAfter));
         let error = brain.complete(&request, &Deltas::none()).await.unwrap_err();

@@ -28,7 +28,13 @@ pub(crate) fn brain(server: &FakeModel) -> HttpBrain {
 
 pub(crate) fn prompt_within(text: &str, time: Duration) -> CompletionRequest {
     let messages = vec![Message::System { content: "Be brief.".into() }, Message::User { content: text.to_owned() }];
-    CompletionRequest { messages, tools: Arc::new([]), deadline: SystemClock.now() + time, lane: Lane::Interactive }
+    CompletionRequest {
+        messages,
+        tools: Arc::new([]),
+        deadline: SystemClock.now() + time,
+        lane: Lane::Interactive,
+        turn: None,
+    }
 }
 
 pub(crate) fn prompt(text: &str) -> CompletionRequest {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::config::{CodexConfig, OwnInvocation};
 use super::events::EVENT_LINE_BYTES_MAX;
 use crate::data::Timestamp;
-use crate::sys::{Command, OutputLimits};
+use crate::sys::{Command, Input, OutputLimits};
 
 /// The longest prompt that is passed as an argument; Linux allows 128 KiB for one.
 pub(super) const PROMPT_ARGUMENT_BYTES_MAX: usize = 120 * 1024;
@@ -123,7 +122,7 @@ pub(super) fn catalogue(config: &CodexConfig, directory: &Path, deadline: Timest
         arguments: ["debug", "models", "--bundled"].map(OsString::from).into(),
         environment: environment(config),
         directory: directory.to_owned(),
-        input: Arc::from([]),
+        input: Input::from([]),
         limits: OutputLimits {
             stdout_bytes_max: CATALOGUE_BYTES_MAX,
             stderr_bytes_max: STDERR_BYTES_MAX,

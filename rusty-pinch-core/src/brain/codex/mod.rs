@@ -214,7 +214,7 @@ impl Brain for CodexBrain {
         if has_tools || !transcript.has_events {
             deltas.text(&answer);
         }
-        Ok(Completion { content: answer, calls, usage: transcript.usage, attempts: 1 })
+        Ok(Completion { content: answer, calls, usage: transcript.usage, attempts: 1, ..Completion::default() })
     }
 }
 

@@ -113,7 +113,13 @@ mod tests {
     use crate::hands::{Repeat, Risk, ToolExample};
 
     fn request(messages: Vec<Message>, tools: Vec<ToolSpec>) -> CompletionRequest {
-        CompletionRequest { messages, tools: tools.into(), deadline: Timestamp::EPOCH, lane: Lane::Interactive }
+        CompletionRequest {
+            messages,
+            tools: tools.into(),
+            deadline: Timestamp::EPOCH,
+            lane: Lane::Interactive,
+            turn: None,
+        }
     }
 
     fn calc() -> ToolSpec {

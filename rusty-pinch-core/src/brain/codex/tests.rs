@@ -89,6 +89,7 @@ fn request(text: &str) -> CompletionRequest {
         tools: Arc::from([]),
         deadline: Timestamp::from_millis(1_767_225_600_000) + Duration::from_secs(30),
         lane: Lane::Interactive,
+        turn: None,
     }
 }
 
@@ -211,7 +212,7 @@ async fn each_run_has_an_empty_directory_that_is_gone_afterwards() {
     let schema = arguments.iter().position(|argument| argument == "--output-schema").unwrap();
     assert!(!PathBuf::from(&arguments[schema + 1]).exists());
     assert_eq!(arguments.last().unwrap(), "-");
-    assert!(String::from_utf8_lossy(&run.input).contains(r#"{"content":"hi","role":"user"}"#));
+    assert!(String::from_utf8_lossy(run.input.bytes().unwrap()).contains(r#"{"content":"hi","role":"user"}"#));
 }
 
 #[tokio::test]
@@ -246,7 +247,7 @@ async fn own_arguments(mut config: CodexConfig, model: Option<&str>) -> (Vec<Str
         let argument = argument.to_str().unwrap().to_owned();
         if argument.starts_with("You are") { "PROMPT".to_owned() } else { argument }
     };
-    (command.arguments.iter().map(short).collect(), !command.input.is_empty())
+    (command.arguments.iter().map(short).collect(), command.input.bytes().is_some_and(|input| !input.is_empty()))
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ impl Assembler {
             return Err(Fault::Cut("it holds neither text nor calls".to_owned()));
         }
         let calls = self.calls.into_iter().map(PartialCall::whole).collect();
-        Ok(Completion { content: self.text, calls, usage: self.usage, attempts: 1 })
+        Ok(Completion { content: self.text, calls, usage: self.usage, attempts: 1, ..Completion::default() })
     }
 }
 

@@ -159,6 +159,7 @@ mod tests {
             tools: Arc::from(tools),
             deadline: Timestamp::EPOCH,
             lane: Lane::Interactive,
+            turn: None,
         };
         serde_json::to_value(WireRequest::new("m", None, &request)).unwrap()
     }

@@ -91,6 +91,7 @@ fn think_about(message: &str, tools: &Arc<[ToolSpec]>) -> Completion {
         tools: Arc::clone(tools),
         deadline: Timestamp::EPOCH,
         lane: Lane::Interactive,
+        turn: None,
     })
 }
 
@@ -354,7 +355,8 @@ fn answer_after(results: Vec<Message>) -> String {
     ];
     messages.extend(results);
     let tools = specs(builtins());
-    let completion = think(&CompletionRequest { messages, tools, deadline: Timestamp::EPOCH, lane: Lane::Interactive });
+    let completion =
+        think(&CompletionRequest { messages, tools, deadline: Timestamp::EPOCH, lane: Lane::Interactive, turn: None });
     assert!(completion.calls.is_empty());
     completion.content
 }
@@ -383,7 +385,8 @@ async fn without_a_fitting_tool_it_says_what_it_is_and_can_do() {
     let deltas = Deltas::new(move |delta| sink.lock().unwrap().push_str(&delta.to_string()));
     let messages = vec![Message::User { content: "hello".into() }];
     let tools = specs(builtins());
-    let request = CompletionRequest { messages, tools, deadline: Timestamp::EPOCH, lane: Lane::Interactive };
+    let request =
+        CompletionRequest { messages, tools, deadline: Timestamp::EPOCH, lane: Lane::Interactive, turn: None };
     let completion = LocalBrain::default().complete(&request, &deltas).await.unwrap();
     assert_eq!(*heard.lock().unwrap(), completion.content);
     assert_eq!(completion.attempts, 0);

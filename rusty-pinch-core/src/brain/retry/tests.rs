@@ -20,6 +20,7 @@ fn request() -> CompletionRequest {
         tools: Arc::new([]),
         deadline: start() + DEADLINE,
         lane: Lane::Interactive,
+        turn: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! It owns how a child is fed, drained, bounded and killed (promise B9). What runs, with which environment and until
 //! when is said by whoever calls, as plain data: nothing is inherited that a [`Command`] does not list.
 
+mod input;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::data::Timestamp;
 
+pub use input::{Input, InputClosed, InputWriter};
 pub use system::SystemSpawn;
 
 /// Runs a child process from start to end.
@@ -55,7 +57,7 @@ pub struct Command {
     /// The working directory.
     pub directory: PathBuf,
     /// What it reads on standard input, which ends after it.
-    pub input: Arc<[u8]>,
+    pub input: Input,
     /// How much output is kept.
     pub limits: OutputLimits,
     /// When it is killed.
@@ -69,7 +71,7 @@ impl Debug for Command {
             .field("arguments", &self.arguments)
             .field("environment", &self.environment.keys())
             .field("directory", &self.directory)
-            .field("input_bytes", &self.input.len())
+            .field("input", &self.input)
             .field("limits", &self.limits)
             .field("deadline", &self.deadline)
             .finish()

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin};
 
-use super::{Captured, Command, Ending, Exit, Lines, OutputLimits, OutputLine, Spawn, SpawnError};
+use super::{Captured, Command, Ending, Exit, Input, Lines, OutputLimits, OutputLine, Spawn, SpawnError};
 use crate::sys::Clock;
 
 /// How long the outputs may stay open after the child's end, because a grandchild holds them.
@@ -46,8 +46,10 @@ impl Spawn for SystemSpawn {
         let mut out = Drain::stdout(command.limits, lines);
         let mut err = Drain::stderr(command.limits);
         let ended = {
-            let mut pipes = pin!(async { tokio::join!(feed(stdin, &command.input), out.run(stdout), err.run(stderr)) });
-            let mut closed = false;
+            // Not one of the outputs: an input that is still open keeps nobody waiting for a child that has ended.
+            let mut feeding = pin!(feed(stdin, &command.input));
+            let mut pipes = pin!(async { tokio::join!(out.run(stdout), err.run(stderr)) });
+            let (mut fed, mut closed) = (false, false);
             let mut deadline = pin!(self.clock.sleep_until(command.deadline));
             let ended = loop {
                 tokio::select! {
@@ -55,6 +57,7 @@ impl Spawn for SystemSpawn {
                     biased;
                     () = &mut deadline => break None,
                     status = child.wait() => break Some(status),
+                    () = &mut feeding, if !fed => fed = true,
                     _ = &mut pipes, if !closed => closed = true,
                 }
             };
@@ -158,12 +161,17 @@ impl Drop for Group {
     }
 }
 
-/// Writes `input` and closes the pipe. A child that reads no further is free to do so.
-async fn feed(pipe: Option<ChildStdin>, input: &[u8]) {
-    if let Some(mut pipe) = pipe {
-        let _ = pipe.write_all(input).await;
-        let _ = pipe.shutdown().await;
+/// Writes what `input` has, piece by piece, and closes the pipe after the last. A child that reads no further is free to
+/// do so: then nobody takes the pieces any more, which whoever writes them is told.
+async fn feed(pipe: Option<ChildStdin>, input: &Input) {
+    let Some(mut pipe) = pipe else { return };
+    let mut pieces = input.take();
+    while let Some(piece) = pieces.next().await {
+        if pipe.write_all(&piece).await.is_err() || pipe.flush().await.is_err() {
+            break;
+        }
     }
+    let _ = pipe.shutdown().await;
 }
 
 /// Reads one output to its end and keeps what its limit allows. It can be stopped anywhere and loses nothing it read.

@@ -20,7 +20,7 @@ fn sh(script: &str) -> Command {
         arguments: vec!["-c".into(), script.into()],
         environment: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]),
         directory: std::env::temp_dir(),
-        input: Arc::from([]),
+        input: Input::from([]),
         limits: OutputLimits::default(),
         deadline: SystemClock.now() + LONG,
     }
@@ -71,7 +71,7 @@ async fn is_reaped(pid: &str) -> bool {
 async fn a_child_gets_what_the_command_lists_and_nothing_else() {
     let mut command = sh("env; cat; echo oops >&2; exit 7");
     command.environment.insert("GREETING".into(), "hello".into());
-    command.input = Arc::from(*b"the input");
+    command.input = Input::from(*b"the input");
     let exit = run(&command).await;
     assert_eq!(exit.ending, Ending::Code(7));
     assert!(exit.stdout.text().contains("GREETING=hello") && exit.stdout.text().ends_with("the input"));
@@ -199,7 +199,47 @@ async fn what_cannot_start_says_why_and_what_to_do() {
 fn a_command_does_not_show_its_secrets_when_it_is_debugged() {
     let mut command = sh("true");
     command.environment.insert("CODEX_API_KEY".into(), "sk-123".into());
-    command.input = Arc::from(*b"my diary");
+    command.input = Input::from(*b"my diary");
     let shown = format!("{command:?}");
     assert!(shown.contains("CODEX_API_KEY") && !shown.contains("sk-123") && !shown.contains("diary"), "{shown}");
+}
+
+/// A conversation with a child that answers each line, as long as it likes.
+#[tokio::test]
+async fn an_open_input_is_written_while_the_child_answers_and_ends_with_its_last_handle() {
+    let (writer, input) = Input::open();
+    let mut command = sh("while read line; do echo \"got $line\"; done; echo over");
+    command.input = input;
+    let writer = Arc::new(Mutex::new(Some(writer)));
+    let answering = Arc::clone(&writer);
+    let lines = Lines::new(move |line| {
+        let OutputLine::Whole(line) = line else { panic!("{line:?}") };
+        let mut writer = answering.lock().unwrap();
+        match line {
+            b"got one" => tokio::spawn(say(writer.clone().unwrap(), "two\n")),
+            _ => tokio::spawn(drop_later(writer.take())),
+        };
+    });
+    say(writer.lock().unwrap().clone().unwrap(), "one\n").await;
+    let exit = spawn().run(&command, &lines).await.unwrap();
+    assert_eq!((exit.ending, exit.stdout.text().as_ref()), (Ending::Code(0), "got one\ngot two\nover\n"));
+}
+
+async fn say(writer: InputWriter, text: &'static str) {
+    writer.write(text.as_bytes()).await.unwrap();
+}
+
+async fn drop_later(writer: Option<InputWriter>) {
+    drop(writer);
+}
+
+#[tokio::test]
+async fn an_open_input_keeps_no_ended_child_waiting_and_says_that_nobody_reads() {
+    let (writer, input) = Input::open();
+    let mut command = sh("exit 3");
+    command.input = input;
+    let (exit, took) = timed(&command).await;
+    assert_eq!(exit.ending, Ending::Code(3));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(writer.write(*b"more").await, Err(InputClosed));
 }

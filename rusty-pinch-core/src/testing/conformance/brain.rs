@@ -66,7 +66,7 @@ pub async fn brain(case: &BrainCase) {
 
 fn request(case: &BrainCase, message: &str, tools: Arc<[ToolSpec]>) -> CompletionRequest {
     let messages = vec![Message::User { content: message.to_owned() }];
-    CompletionRequest { messages, tools, deadline: SystemClock.now() + case.time, lane: Lane::Interactive }
+    CompletionRequest { messages, tools, deadline: SystemClock.now() + case.time, lane: Lane::Interactive, turn: None }
 }
 
 async fn ask(case: &BrainCase, message: &str, deltas: &Deltas) -> Completion {
