@@ -8,6 +8,9 @@ use tokio::sync::mpsc;
 /// How many pieces may wait for a child that does not read.
 const PIECES_MAX: usize = 64;
 
+/// Pieces as they are written.
+type Receiver = mpsc::Receiver<Box<[u8]>>;
+
 /// What a child reads on its standard input. Its `Debug` shows no byte, for they may be secret.
 #[derive(Clone)]
 pub struct Input(Kind);
@@ -17,7 +20,7 @@ enum Kind {
     /// All of it is known before the child starts.
     Whole(Arc<[u8]>),
     /// It is written while the child runs. The first run takes the pieces; another one finds none.
-    Open(Arc<Mutex<Option<mpsc::Receiver<Box<[u8]>>>>>),
+    Open(Arc<Mutex<Option<Receiver>>>),
 }
 
 impl Input {
@@ -89,7 +92,7 @@ pub struct InputClosed;
 /// The pieces of an input, one after the other.
 pub(super) enum Pieces {
     Whole(Option<Arc<[u8]>>),
-    Open(Option<mpsc::Receiver<Box<[u8]>>>),
+    Open(Option<Receiver>),
 }
 
 impl Pieces {

@@ -220,7 +220,8 @@ async fn an_open_input_is_written_while_the_child_answers_and_ends_with_its_last
             _ => tokio::spawn(drop_later(writer.take())),
         };
     });
-    say(writer.lock().unwrap().clone().unwrap(), "one\n").await;
+    let first = writer.lock().unwrap().clone().unwrap();
+    say(first, "one\n").await;
     let exit = spawn().run(&command, &lines).await.unwrap();
     assert_eq!((exit.ending, exit.stdout.text().as_ref()), (Ending::Code(0), "got one\ngot two\nover\n"));
 }
