@@ -10,11 +10,17 @@ pub(crate) const SECONDS: u32 = 60;
 /// An input that takes longer than this counts as a hang. The sanitizer makes everything ten times slower.
 const SECONDS_PER_INPUT_MAX: u32 = 25;
 
+/// The compiler that takes the sanitizers' flags: nightly, or the present one where it is told to be as lenient.
+const NIGHTLY: &[&str] = &["+nightly"];
+const PRESENT: &[&str] = &[];
+
 pub(crate) fn run(seconds: u32) -> Outcome {
-    if !Program::cargo(&["+nightly", "--version"]).works() {
-        return Err(Failed("fuzzing needs the nightly toolchain: `rustup toolchain install nightly`".to_owned()));
+    let toolchain = if Program::cargo(&["+nightly", "--version"]).works() { NIGHTLY } else { PRESENT };
+    if toolchain.is_empty() && !Program::new("rustc", &["-Zhelp"]).works() {
+        let fix = "`rustup toolchain install nightly`, or RUSTC_BOOTSTRAP=1 to use the present one";
+        return Err(Failed(format!("fuzzing needs the nightly toolchain: {fix}")));
     }
-    if !Program::cargo(&["+nightly", "fuzz", "--version"]).works() {
+    if !Program::cargo(&[toolchain, &["fuzz", "--version"]].concat()).works() {
         return Err(Failed("fuzzing needs cargo-fuzz: `cargo install --locked cargo-fuzz`".to_owned()));
     }
     let targets = targets()?;
@@ -26,9 +32,9 @@ pub(crate) fn run(seconds: u32) -> Outcome {
         let found = format!("target/fuzz-corpus/{target}");
         fs::create_dir_all(root().join(&found)).map_err(|error| Failed::new(&found, error))?;
         let seeds = format!("fuzz/corpus/{target}");
-        let arguments = ["+nightly", "fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &seeds];
+        let arguments = ["fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &seeds];
         let options = ["--", &time, &slow, "-print_final_stats=1"];
-        if let Err(Failed(why)) = Program::cargo(&[&arguments[..], &options[..]].concat()).show() {
+        if let Err(Failed(why)) = Program::cargo(&[toolchain, &arguments, &options].concat()).show() {
             eprintln!("{why}");
             broken.push(target.as_str());
         }
