@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::budget::{self, Exceeded, LedgerError};
 use crate::data::Timestamp;
 
 /// What a caller does about a [`BrainError`].
@@ -145,6 +146,26 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// A cap on spending does not allow the call. No request was made.
+    #[error("{brain} was not asked: {cap}; {}", budget::reset(cap, resets_at))]
+    OverBudget {
+        /// Which brain.
+        brain: String,
+        /// Which cap, and by how much.
+        cap: Exceeded,
+        /// When it counts from zero again; none for turns and sessions, whose caps never do.
+        resets_at: Option<Timestamp>,
+    },
+    /// Caps on spending are set and what was spent can't be told. No request was made: one that nobody counts could go
+    /// beyond every cap.
+    #[error("{brain} was not asked: caps on spending are set, and what was spent is not known")]
+    BudgetUnknown {
+        /// Which brain.
+        brain: String,
+        /// Why it is not known.
+        #[source]
+        source: Box<LedgerError>,
+    },
     /// It was tried several times.
     #[error(transparent)]
     Exhausted(Exhausted),
@@ -200,7 +221,9 @@ impl BrainError {
             | Self::TooLarge { .. }
             | Self::ForeignTool { .. }
             | Self::Program { .. }
-            | Self::NotConfigured { .. } => ErrorClass::FailOver,
+            | Self::NotConfigured { .. }
+            | Self::OverBudget { .. }
+            | Self::BudgetUnknown { .. } => ErrorClass::FailOver,
             Self::DeadlineExceeded { .. } => ErrorClass::Never,
             Self::Exhausted(exhausted) => exhausted.last.class(),
         }
@@ -209,7 +232,7 @@ impl BrainError {
     /// How many requests were made before it: none when nothing left the process.
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::NotConfigured { .. } => 0,
+            Self::NotConfigured { .. } | Self::OverBudget { .. } | Self::BudgetUnknown { .. } => 0,
             Self::Exhausted(exhausted) => exhausted.attempts,
             _ => 1,
         }
@@ -236,7 +259,7 @@ impl BrainError {
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
-            Self::QuotaExhausted { resets_at, .. } => *resets_at,
+            Self::QuotaExhausted { resets_at, .. } | Self::OverBudget { resets_at, .. } => *resets_at,
             Self::Exhausted(exhausted) => exhausted.last.retry_at(),
             _ => None,
         }

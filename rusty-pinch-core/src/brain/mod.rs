@@ -3,6 +3,7 @@
 //! A brain holds no conversation and causes no effect but its request. Trying again is `RetryBrain`'s business,
 //! remembering is the store's, and acting is the hands'.
 
+mod budget;
 #[cfg(feature = "codex")]
 mod codex;
 mod deltas;
@@ -25,6 +26,7 @@ use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 use crate::store::TurnId;
 
+pub use budget::*;
 #[cfg(feature = "codex")]
 pub use codex::*;
 pub use deltas::{Delta, Deltas};
@@ -33,7 +35,7 @@ pub use error::{BrainError, ErrorClass, Exhausted};
 pub use http::*;
 pub use local::LocalBrain;
 pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
-pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
+pub use settings::{BrainSettings, BudgetSettings, CodexSettings, Endpoint, Provider};
 pub use timed::TimedBrain;
 
 /// Thinks: answers a prompt, or asks for tools to be called.
@@ -77,7 +79,7 @@ pub struct BrainInfo {
 }
 
 /// Who waits for the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// A person.

@@ -26,7 +26,8 @@ mod tests;
 
 #[cfg(feature = "sqlite")]
 pub use assemble::{
-    AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,
+    AssembleError, Assembled, SpendError, assemble, assemble_hands, codex_readiness, examine, examine_records,
+    open_store, spend_today,
 };
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};

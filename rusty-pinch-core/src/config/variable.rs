@@ -1,5 +1,7 @@
 //! What a variable is: one row of the table that parsing, documentation and `doctor` share.
 
+use crate::brain::MoneyError;
+
 /// A variable that the program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Variable {
@@ -32,6 +34,8 @@ pub(crate) enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// An amount in US dollars, such as `1.50`.
+    Usd,
     /// `true` or `false`; `1`, `yes`, `on`, `0`, `no`, `off` mean the same.
     Boolean,
     /// A file or folder; relative paths start at the working directory.
@@ -59,6 +63,7 @@ impl Kind {
         match self {
             Self::Text | Self::Secret => format!("one line of at most {TEXT_BYTES_MAX} bytes"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Usd => MoneyError.to_string(),
             Self::Boolean => "`true` or `false` (also 1, yes, on, 0, no, off)".to_owned(),
             Self::Path => format!("a path of at most {TEXT_BYTES_MAX} bytes"),
             Self::Url => "a URL such as `https://host/v1`, without user, query, fragment, blanks or control characters"
@@ -79,6 +84,7 @@ impl Kind {
             Self::Text => "text",
             Self::Secret => "secret",
             Self::Integer { .. } => "integer",
+            Self::Usd => "US dollars",
             Self::Boolean => "boolean",
             Self::Path => "path",
             Self::Url => "URL",

@@ -1,5 +1,6 @@
 //! The brain's variables: which provider, which model, how it is reached and how often it is asked again.
 
+pub(crate) mod budget;
 pub(crate) mod codex;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::config::{Kind, Reader, Section, Variable};
 use crate::data::Secret;
 
+pub use budget::BudgetSettings;
 pub use codex::CodexSettings;
 
 const PROVIDER: Variable = Variable::new(

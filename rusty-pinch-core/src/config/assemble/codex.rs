@@ -38,6 +38,12 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     }
 }
 
+/// Whether Codex is used with a key, which is billed by the token, and not with a login.
+pub(super) fn has_key(settings: &Settings) -> bool {
+    let stored = || home(settings).is_some_and(|home| codex_login(&home) == CodexLogin::StoredKey);
+    settings.codex.api_key.is_some() || stored()
+}
+
 pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, BrainError> {
     let codex = &settings.codex;
     let missing = |detail: String, fix: &str| BrainError::NotConfigured {

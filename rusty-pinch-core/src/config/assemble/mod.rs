@@ -4,6 +4,7 @@
 //! [`Agent::builder`] instead.
 
 mod absent;
+mod budget;
 #[cfg(feature = "codex")]
 mod codex;
 #[cfg(feature = "http")]
@@ -14,12 +15,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::budget::{SpendError, spend_today};
+
 use self::absent::AbsentBrain;
 use super::doctor::{Check, Report};
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
 use crate::agent::{Agent, Grants, Limits};
-use crate::brain::{Brain, BrainError, LocalBrain, Provider};
+use crate::brain::{Brain, BrainError, Budget, LocalBrain, PricesError, Provider};
 #[cfg(any(feature = "http", feature = "codex"))]
 use crate::brain::{RetryBrain, RetryPolicy};
 use crate::hands::{Hands, builtin};
@@ -47,6 +50,9 @@ pub enum AssembleError {
     /// The brain can't be made.
     #[error("the provider can't be used")]
     Brain(#[from] BrainError),
+    /// The price file can't be used.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
     /// The provider was left out of this build.
     #[error("the provider `{provider}` is not in this build; build it with the feature `{feature}`, or choose another")]
     NotInThisBuild {
@@ -62,9 +68,9 @@ pub enum AssembleError {
 /// # Errors
 /// [`AssembleError`] when a part can't be used: a key is missing, the data folder is a file.
 pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
-    let choice = choose(settings);
-    let brain = brain(settings, choice.provider)?;
-    join(settings, choice, brain, observer)
+    let (choice, store) = (choose(settings), open_store(settings)?);
+    let brain = brain(settings, &budget::open(settings, &store)?, choice.provider)?;
+    Ok(join(settings, choice, brain, store, observer))
 }
 
 /// The same where only tools and approvals are wanted: a provider that can't be used is an error when it is asked, and
@@ -73,10 +79,11 @@ pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Asse
 /// # Errors
 /// [`AssembleError::Store`] when the data folder can't be used.
 pub fn assemble_hands(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
-    let choice = choose(settings);
-    let brain =
-        brain(settings, choice.provider).unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
-    join(settings, choice, brain, observer)
+    let (choice, store) = (choose(settings), open_store(settings)?);
+    let budget = budget::open(settings, &store).map_err(AssembleError::from);
+    let brain = budget.and_then(|budget| brain(settings, &budget, choice.provider));
+    let brain = brain.unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
+    Ok(join(settings, choice, brain, store, observer))
 }
 
 fn choose(settings: &Settings) -> ProviderChoice {
@@ -88,14 +95,15 @@ fn join(
     settings: &Settings,
     choice: ProviderChoice,
     brain: Arc<dyn Brain>,
+    store: Arc<dyn Store>,
     observer: impl TurnObserver,
-) -> Result<Assembled, AssembleError> {
-    let builder = Agent::builder(brain).store(open_store(settings)?).observer(observer);
+) -> Assembled {
+    let builder = Agent::builder(brain).store(store).observer(observer);
     let builder = match &choice.why {
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
-    Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
+    Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice }
 }
 
 /// The store that `settings` describe. Nothing is made on disk before the first write.
@@ -112,6 +120,7 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let codex_matters = ProviderChoice::depends_on_codex(found) || found.brain.provider == Some(Provider::Codex);
     let codex = codex_matters.then(|| codex_readiness(found));
     let mut report = Report::new(settings, codex.as_ref());
+    budget::report(&mut report, found, ProviderChoice::new(found, codex.as_ref()).provider);
     report.check(sessions(found));
     for check in misnamed_tools(found) {
         report.check(check);
@@ -209,31 +218,33 @@ pub fn codex_readiness(_: &Settings) -> CodexReadiness {
     CodexReadiness::NotReady { why: "this build has no Codex".to_owned(), fix }
 }
 
-fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+fn brain(settings: &Settings, budget: &Budget, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
     match provider {
         Provider::Local => Ok(Arc::new(LocalBrain::default())),
-        Provider::Codex => codex_brain(settings),
-        _ => http_brain(settings, provider),
+        Provider::Codex => codex_brain(settings, budget),
+        _ => http_brain(settings, budget, provider),
     }
 }
 
 #[cfg(feature = "codex")]
-fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(codex::brain(settings)?, retry(settings))))
+fn codex_brain(settings: &Settings, budget: &Budget) -> Result<Arc<dyn Brain>, AssembleError> {
+    let brain = budget.around(codex::brain(settings)?, budget::has_key(settings, Provider::Codex));
+    Ok(Arc::new(RetryBrain::new(brain, retry(settings))))
 }
 
 #[cfg(not(feature = "codex"))]
-fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
+fn codex_brain(_: &Settings, _: &Budget) -> Result<Arc<dyn Brain>, AssembleError> {
     Err(AssembleError::NotInThisBuild { provider: Provider::Codex, feature: "codex" })
 }
 
 #[cfg(feature = "http")]
-fn http_brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(http::brain(settings, provider)?, retry(settings))))
+fn http_brain(settings: &Settings, budget: &Budget, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+    let brain = budget.around(http::brain(settings, provider)?, budget::has_key(settings, provider));
+    Ok(Arc::new(RetryBrain::new(brain, retry(settings))))
 }
 
 #[cfg(not(feature = "http"))]
-fn http_brain(_: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+fn http_brain(_: &Settings, _: &Budget, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
     Err(AssembleError::NotInThisBuild { provider, feature: "http" })
 }
 
