@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::names::{SECTIONS, variables};
 use super::no_effect::NO_EFFECT;
 use super::*;
-use crate::brain::Provider;
+use crate::brain::{CapLimit, Caps, Money, Provider};
 
 fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_vars(&pairs.iter().copied().collect())
@@ -33,6 +33,27 @@ fn nothing_has_to_be_set() {
     assert_eq!(settings.telemetry.file, Path::new("./data/telemetry/latest.json"));
     let moved = load(&[("RUSTY_PINCH_DATA_DIR", "/d")]).unwrap();
     assert_eq!(moved.telemetry.file, Path::new("/d/telemetry/latest.json"));
+}
+
+#[test]
+fn only_background_work_is_capped_unless_somebody_says_so_and_amounts_are_exact() {
+    let caps = load(&[]).unwrap().budget.caps;
+    let background_day = CapLimit { tokens: Some(200_000), money: None };
+    assert_eq!(caps, Caps { background_day, ..Caps::default() });
+    let caps = load(&[
+        ("RUSTY_PINCH_BUDGET_DAY_USD", "1.50"),
+        ("RUSTY_PINCH_BUDGET_TURN_TOKENS", "0"),
+        ("RUSTY_PINCH_BUDGET_SESSION_USD", "0.000001"),
+        ("RUSTY_PINCH_BUDGET_BACKGROUND_DAY_TOKENS", " 7 "),
+    ]);
+    let caps = caps.unwrap().budget.caps;
+    assert_eq!((caps.day.money, caps.day.tokens), (Some(Money::from_micros(1_500_000)), None));
+    assert_eq!((caps.turn.tokens, caps.session.money), (Some(0), Some(Money::from_micros(1))));
+    assert_eq!(caps.background_day.tokens, Some(7));
+    let found = problems(&[("RUSTY_PINCH_BUDGET_DAY_USD", "1,50")]).concat();
+    for part in ["RUSTY_PINCH_BUDGET_DAY_USD", "1,50", "such as `1.50`", "6 decimal places"] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
 }
 
 #[test]
