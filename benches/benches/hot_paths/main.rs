@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
+mod budget;
 mod disk;
 mod memory;
 
@@ -10,6 +11,7 @@ criterion::criterion_group!(
     hot_paths,
     memory::turns,
     memory::direct,
+    budget::calls,
     disk::appends,
     disk::commits,
     disk::tails,

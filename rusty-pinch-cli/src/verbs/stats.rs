@@ -101,3 +101,38 @@ fn model_text(model: &ModelSpend) -> String {
     };
     format!("{provider} {name}: {calls} calls, {input_tokens} tokens in, {output_tokens} out, {price}{estimated}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rusty_pinch_core::testing::ScriptedBrain;
+    use rusty_pinch_core::{
+        Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore, SystemClock,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_person_sees_lanes_models_and_caps() {
+        let day = CapLimit { tokens: Some(100_000), money: "1.5".parse().ok() };
+        let (store, caps) = (MemoryStore::new(), Caps { day, turn: day, ..Caps::default() });
+        let brain = Budget::new(store.clone(), BudgetConfig::new(caps)).around(ScriptedBrain::saying("fine"), true);
+        let now = SystemClock.now();
+        let deadline = now + Duration::from_secs(60);
+        let request =
+            CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive, turn: None };
+        brain.complete(&request, &Deltas::none()).await.expect("an answer");
+        let page = spend_page(&BudgetReport::read(store, &caps, now).await.expect("a report"));
+        for part in [
+            "people               1 calls, 4096 tokens, $0.00 and 4096 tokens without a known price",
+            "background work      0 calls, 0 tokens, $0.00\n",
+            "scripted scripted: 1 calls, 0 tokens in, 4096 out, no known price, 1 of the calls estimated",
+            "cap for a turn        100000 tokens\n",
+            "cap for a day         100000 tokens, 4096 used",
+            "cap for a day         1.50 US dollars, 0.00 used",
+        ] {
+            assert!(page.contains(part), "{part:?} is not in {page}");
+        }
+    }
+}

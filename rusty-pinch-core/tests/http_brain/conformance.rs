@@ -1,4 +1,4 @@
-//! The contract of a brain, kept by `HttpBrain`, with and without the retry loop around it, and by `ScriptedBrain`.
+//! The contract of a brain, kept by `HttpBrain`, alone, in the retry loop and under a budget, and by `ScriptedBrain`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
-use rusty_pinch_core::{Brain, Completion, RetryBrain, RetryPolicy};
+use rusty_pinch_core::{Brain, Budget, BudgetConfig, CapLimit, Caps, Completion, MemoryStore, RetryBrain, RetryPolicy};
 use serde_json::json;
 
 use crate::setup::{brain, calc};
@@ -71,6 +71,16 @@ async fn http_brain_keeps_the_contract() {
 #[tokio::test]
 async fn retry_brain_keeps_the_contract() {
     check(|brain| Arc::new(RetryBrain::new(brain, RetryPolicy::default()))).await;
+}
+
+#[tokio::test]
+async fn budget_brain_keeps_the_contract() {
+    check(|brain| {
+        let roomy = CapLimit { tokens: Some(u64::MAX), money: None };
+        let caps = Caps { day: roomy, ..Caps::default() };
+        Arc::new(Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(brain, true))
+    })
+    .await;
 }
 
 #[tokio::test]
