@@ -42,9 +42,9 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ANSWER_TOKENS, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings, CapLimit, CapScope, CapStatus,
-    CapUnit, Caps, Exceeded, LaneSpend, LedgerError, ModelSpend, Money, MoneyError, Price, Prices, PricesError,
-    Pricing,
+    ANSWER_TOKENS, Billing, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings, CapLimit, CapScope,
+    CapStatus, CapUnit, Caps, Exceeded, LaneSpend, LedgerError, ModelSpend, Money, MoneyError, Price, Prices,
+    PricesError, Pricing,
 };
 pub use brain::{
     ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use benches::{FixedBrain, MESSAGE, session};
 use criterion::{BenchmarkId, Criterion};
 use rusty_pinch_core::{
-    Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore, Message, Money,
-    Position, SystemClock, TurnId,
+    Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore, Message,
+    Money, Position, SystemClock, TurnId,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -31,7 +31,9 @@ pub(crate) fn calls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a call to a brain");
     let (runtime, request) = (runtime(), request());
     let under = |caps| -> Arc<dyn Brain> {
-        Arc::new(Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(FixedBrain::default(), true))
+        Arc::new(
+            Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(FixedBrain::default(), Billing::ByToken),
+        )
     };
     let brains: [(&str, Arc<dyn Brain>); 3] = [
         ("alone", Arc::new(FixedBrain::default())),

@@ -108,7 +108,8 @@ mod tests {
 
     use rusty_pinch_core::testing::ScriptedBrain;
     use rusty_pinch_core::{
-        Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore, SystemClock,
+        Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore,
+        SystemClock,
     };
 
     use super::*;
@@ -117,7 +118,8 @@ mod tests {
     async fn a_person_sees_lanes_models_and_caps() {
         let day = CapLimit { tokens: Some(100_000), money: "1.5".parse().ok() };
         let (store, caps) = (MemoryStore::new(), Caps { day, turn: day, ..Caps::default() });
-        let brain = Budget::new(store.clone(), BudgetConfig::new(caps)).around(ScriptedBrain::saying("fine"), true);
+        let brain =
+            Budget::new(store.clone(), BudgetConfig::new(caps)).around(ScriptedBrain::saying("fine"), Billing::ByToken);
         let now = SystemClock.now();
         let deadline = now + Duration::from_secs(60);
         let request =

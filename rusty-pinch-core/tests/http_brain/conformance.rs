@@ -6,7 +6,9 @@ use std::time::Duration;
 use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
-use rusty_pinch_core::{Brain, Budget, BudgetConfig, CapLimit, Caps, Completion, MemoryStore, RetryBrain, RetryPolicy};
+use rusty_pinch_core::{
+    Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Completion, MemoryStore, RetryBrain, RetryPolicy,
+};
 use serde_json::json;
 
 use crate::setup::{brain, calc};
@@ -78,7 +80,7 @@ async fn budget_brain_keeps_the_contract() {
     check(|brain| {
         let roomy = CapLimit { tokens: Some(u64::MAX), money: None };
         let caps = Caps { day: roomy, ..Caps::default() };
-        Arc::new(Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(brain, true))
+        Arc::new(Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(brain, Billing::ByToken))
     })
     .await;
 }

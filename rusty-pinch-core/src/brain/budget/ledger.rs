@@ -70,7 +70,7 @@ impl Ledger {
 
     /// Reserves what `call` may take, durably, unless `caps` don't allow it.
     pub(super) async fn reserve(&self, call: &OpenCall, caps: &Caps, now: Timestamp) -> Result<Verdict, LedgerError> {
-        let verdict = self.change(call, now, |books| books.reserve(call, caps)).await?;
+        let verdict = self.change_once(call, now, |books| books.reserve(call, caps)).await?;
         match verdict {
             Ok(()) => Ok(Verdict::Allowed),
             Err(Refusal::Exceeded(over)) => Ok(Verdict::Exceeded(over)),
@@ -85,7 +85,7 @@ impl Ledger {
         took: Option<(Answerer, Charge)>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let settled = self.change(call, now, |books| {
+        let settled = self.change_once(call, now, |books| {
             books.settle(call, took.clone());
             Ok::<_, Refusal>(())
         });
@@ -111,6 +111,23 @@ impl Ledger {
     pub(super) async fn look(&self, day: Day) -> Result<(OpenBook, DayBook), StoreError> {
         let open = self.read(&open_key()).await?.0;
         Ok((open, self.read(&day_key(day)).await?.0))
+    }
+
+    /// Makes a change that the id of `call` makes at most once. Whether a change that failed was made is not known; making
+    /// it again tells, and mends what passes by itself.
+    async fn change_once<E>(
+        &self,
+        call: &OpenCall,
+        now: Timestamp,
+        decide: impl Fn(&mut Books) -> Result<(), E>,
+    ) -> Result<Result<(), E>, LedgerError> {
+        match self.change(call, now, &decide).await {
+            Err(LedgerError::Store(error)) => {
+                tracing::debug!(%error, "a change of the ledger failed and is made once more");
+                self.change(call, now, &decide).await
+            }
+            other => other,
+        }
     }
 
     /// Makes one change of the books that `call` touches. What `decide` refuses changes nothing.

@@ -40,7 +40,7 @@ pub(super) use caps::reset;
 pub use caps::{CapLimit, CapScope, CapUnit, Caps, Exceeded};
 pub use ledger::LedgerError;
 pub use money::{Money, MoneyError};
-pub use prices::{Price, Prices, PricesError, Pricing};
+pub use prices::{Billing, Price, Prices, PricesError, Pricing};
 pub use report::{BudgetReport, CapStatus, LaneSpend, ModelSpend};
 
 /// What a [`Budget`] goes by.
@@ -89,9 +89,9 @@ impl Budget {
         Self { shared: Arc::new(Shared { ledger: Ledger::new(Arc::new(store)), config }) }
     }
 
-    /// `brain` under this budget; `has_key` when it is used with a key of an API, and not with a login.
-    pub fn around<B: Brain>(&self, brain: B, has_key: bool) -> BudgetBrain<B> {
-        BudgetBrain { inner: brain, budget: self.clone(), has_key }
+    /// `brain`, which is billed so, under this budget.
+    pub fn around<B: Brain>(&self, brain: B, billing: Billing) -> BudgetBrain<B> {
+        BudgetBrain { inner: brain, budget: self.clone(), billing }
     }
 }
 
@@ -108,7 +108,7 @@ impl Budget {
 pub struct BudgetBrain<B> {
     inner: B,
     budget: Budget,
-    has_key: bool,
+    billing: Billing,
 }
 
 #[async_trait]
@@ -157,16 +157,8 @@ impl<B: Brain> BudgetBrain<B> {
 
     async fn reserve(&self, call: &OpenCall) -> Result<(), BrainError> {
         let Shared { ledger, config } = &*self.budget.shared;
-        let reserved = match ledger.reserve(call, &config.caps, config.clock.now()).await {
-            // Whether it was made is not known; asking once more with the same id tells, and makes it at most once.
-            Err(LedgerError::Store(error)) => {
-                tracing::debug!(%error, "a reservation failed and is tried once more");
-                ledger.reserve(call, &config.caps, config.clock.now()).await
-            }
-            other => other,
-        };
         let brain = call.who.brain.clone();
-        match reserved {
+        match ledger.reserve(call, &config.caps, config.clock.now()).await {
             Ok(Verdict::Allowed) => Ok(()),
             Ok(Verdict::Exceeded(over)) => {
                 let resets = matches!(over.scope, CapScope::Day | CapScope::BackgroundDay);
@@ -194,7 +186,8 @@ impl<B: Brain> BudgetBrain<B> {
     }
 
     fn charge(&self, who: &Answerer, usage: Usage, estimated: bool) -> Charge {
-        let pricing = self.budget.shared.config.prices.pricing(&who.brain, &who.model, self.has_key);
+        let has_key = self.billing.is_by_token(who);
+        let pricing = self.budget.shared.config.prices.pricing(&who.brain, &who.model, has_key);
         Charge { usage, micros: pricing.cost(usage), estimated }
     }
 

@@ -1,6 +1,6 @@
 //! What models cost: a dated list, which the operator can replace.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::bounds::{NAME_BYTES_MAX, PRICES_BYTES_MAX, PRICES_MAX};
 use super::day;
 use super::money::Money;
+use crate::brain::Answerer;
 use crate::data::Usage;
 
 /// The list that is built in.
@@ -53,6 +54,32 @@ impl Pricing {
             }
             Self::Subscription => Some(Money::ZERO),
             Self::Unknown => None,
+        }
+    }
+}
+
+/// How a provider bills what it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Billing {
+    /// By the token: it is used with a key of an API.
+    ByToken,
+    /// Not at all: it is used with a login to a subscription.
+    Subscription,
+    /// As the account that answered does. Until that is known, a call is expected to be billed if any account is.
+    ByAccount {
+        /// The accounts that are used with a key; the others have a login.
+        with_key: BTreeSet<String>,
+    },
+}
+
+impl Billing {
+    /// Whether `who` is billed by the token.
+    pub(super) fn is_by_token(&self, who: &Answerer) -> bool {
+        match (self, &who.account) {
+            (Self::ByToken, _) => true,
+            (Self::Subscription, _) => false,
+            (Self::ByAccount { with_key }, Some(account)) => with_key.contains(account),
+            (Self::ByAccount { with_key }, None) => !with_key.is_empty(),
         }
     }
 }

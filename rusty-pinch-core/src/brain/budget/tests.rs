@@ -48,7 +48,7 @@ impl World {
 
     /// The paid brain under a budget, answering with what the provider says it used.
     fn brain(&self, store: impl Store, usage: Option<Usage>) -> BudgetBrain<ScriptedBrain> {
-        self.budget(store).around(self.paid(usage), true)
+        self.budget(store).around(self.paid(usage), Billing::ByToken)
     }
 
     fn paid(&self, usage: Option<Usage>) -> ScriptedBrain {

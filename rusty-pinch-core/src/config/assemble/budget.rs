@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::open_store;
-use crate::brain::{Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider};
+use crate::brain::{
+    Billing, Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider,
+};
 use crate::config::Settings;
 use crate::config::doctor::{Check, Fact, Report};
 use crate::store::{Store, StoreError};
@@ -21,8 +23,15 @@ fn prices(settings: &Settings) -> Result<Prices, PricesError> {
     settings.budget.prices_file.as_deref().map_or_else(|| Ok(Prices::built_in()), Prices::load)
 }
 
-/// Whether `provider` is paid for by the token and not by a subscription.
-pub(super) fn has_key(settings: &Settings, provider: Provider) -> bool {
+/// How `provider` bills what it is asked.
+pub(super) fn billing(settings: &Settings, provider: Provider) -> Billing {
+    match has_key(settings, provider) {
+        true => Billing::ByToken,
+        false => Billing::Subscription,
+    }
+}
+
+fn has_key(settings: &Settings, provider: Provider) -> bool {
     match provider {
         #[cfg(feature = "codex")]
         Provider::Codex => super::codex::has_key(settings),

@@ -228,7 +228,7 @@ fn brain(settings: &Settings, budget: &Budget, provider: Provider) -> Result<Arc
 
 #[cfg(feature = "codex")]
 fn codex_brain(settings: &Settings, budget: &Budget) -> Result<Arc<dyn Brain>, AssembleError> {
-    let brain = budget.around(codex::brain(settings)?, budget::has_key(settings, Provider::Codex));
+    let brain = budget.around(codex::brain(settings)?, budget::billing(settings, Provider::Codex));
     Ok(Arc::new(RetryBrain::new(brain, retry(settings))))
 }
 
@@ -239,7 +239,7 @@ fn codex_brain(_: &Settings, _: &Budget) -> Result<Arc<dyn Brain>, AssembleError
 
 #[cfg(feature = "http")]
 fn http_brain(settings: &Settings, budget: &Budget, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    let brain = budget.around(http::brain(settings, provider)?, budget::has_key(settings, provider));
+    let brain = budget.around(http::brain(settings, provider)?, budget::billing(settings, provider));
     Ok(Arc::new(RetryBrain::new(brain, retry(settings))))
 }
 

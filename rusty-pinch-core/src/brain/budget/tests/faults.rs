@@ -13,7 +13,7 @@ async fn run(world: &World, disk: &MemoryStore, plan: &Arc<FaultPlan>) -> u64 {
         loop {
             tries += 1;
             let brain = FaultyBrain::new(world.paid(Some(USED)), plan);
-            let brain = world.budget(FaultyStore::new(disk.clone(), plan)).around(brain, true);
+            let brain = world.budget(FaultyStore::new(disk.clone(), plan)).around(brain, Billing::ByToken);
             let request = world.request(Lane::Interactive, Some(("s", opened_at)));
             if run_until_crash(plan, ask(&brain, &request)).await.is_some() {
                 break;
@@ -60,6 +60,20 @@ async fn check(world: &World, disk: &MemoryStore, plan: &FaultPlan, tries: u64) 
     assert_eq!(after.calls, before.calls + before.open_calls + 1, "{trace:#?}");
 }
 
+#[tokio::test]
+async fn a_store_that_fails_once_costs_neither_the_call_nor_a_figure() {
+    for effect in [1, 3] {
+        for fault in [Fault::FailBefore, Fault::FailAfter] {
+            let (world, disk, plan) = (World::new(day(tokens(CALL))), MemoryStore::new(), FaultPlan::at(effect, fault));
+            let brain = FaultyBrain::new(world.paid(Some(USED)), &plan);
+            let brain = world.budget(FaultyStore::new(disk.clone(), &plan)).around(brain, Billing::ByToken);
+            ask(&brain, &world.request(Lane::Interactive, None)).await.unwrap();
+            let found = world.report(disk).await.interactive;
+            assert_eq!((found.calls, found.tokens, found.open_calls), (1, 50, 0), "{:?}", plan.trace());
+        }
+    }
+}
+
 /// A store of which every read and write fails.
 fn broken() -> FaultyStore<MemoryStore> {
     let plan = FaultPlan::new((1..100).map(|effect| (effect, Fault::FailBefore)));
@@ -98,7 +112,7 @@ async fn a_call_that_is_dropped_stays_reserved_and_is_spent_when_its_time_is_ove
     let (world, disk) = (World::new(day(tokens(2 * CALL))), MemoryStore::new());
     let plan = FaultPlan::at(2, Fault::CrashBefore);
     let brain = FaultyBrain::new(world.paid(None), &plan);
-    let brain = world.budget(FaultyStore::new(disk.clone(), &plan)).around(brain, true);
+    let brain = world.budget(FaultyStore::new(disk.clone(), &plan)).around(brain, Billing::ByToken);
     let request = world.request(Lane::Interactive, None);
     assert!(run_until_crash(&plan, ask(&brain, &request)).await.is_none());
     let report = world.report(disk.clone()).await;

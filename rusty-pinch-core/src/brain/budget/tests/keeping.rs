@@ -181,7 +181,7 @@ async fn a_call_over_midnight_counts_on_the_day_on_which_it_was_allowed() {
         clock.advance(std::time::Duration::from_secs(2));
         Ok(Completion { usage: used(10), ..Completion::text("fine") })
     });
-    let brain = world.budget(disk.clone()).around(slow.with_info(info("priced")), true);
+    let brain = world.budget(disk.clone()).around(slow.with_info(info("priced")), Billing::ByToken);
     ask(&brain, &world.request(Lane::Interactive, None)).await.unwrap();
     let today = world.report(disk.clone()).await;
     assert_eq!((today.day.as_str(), today.interactive.tokens), ("2026-11-25", 0));
@@ -195,7 +195,7 @@ async fn a_free_brain_is_never_charged_refused_or_slowed_by_a_record() {
     let plan = FaultPlan::none();
     let store = FaultyStore::new(MemoryStore::new(), &plan).counting_reads();
     let free = world.paid(None).with_info(BrainInfo { free: true, ..info("priced") });
-    let brain = world.budget(store).around(free, true);
+    let brain = world.budget(store).around(free, Billing::ByToken);
     ask(&brain, &world.request(Lane::Background, Some(("s", 0)))).await.unwrap();
     assert_eq!((world.asked(), plan.count()), (1, 0));
 }
@@ -219,7 +219,7 @@ async fn without_a_cap_a_call_costs_one_commit_and_is_counted_all_the_same() {
 async fn a_model_without_a_price_is_not_counted_by_money_and_its_caps_on_tokens_hold() {
     let caps = day(CapLimit { tokens: Some(3 * CALL), money: Some(Money::ZERO) });
     let (world, disk) = (World::new(caps), MemoryStore::new());
-    let brain = world.budget(disk.clone()).around(world.paid(None).with_info(info("nameless")), true);
+    let brain = world.budget(disk.clone()).around(world.paid(None).with_info(info("nameless")), Billing::ByToken);
     for _ in 0..3 {
         ask(&brain, &world.request(Lane::Interactive, None)).await.unwrap();
     }
@@ -235,10 +235,28 @@ async fn whoever_answered_is_paid() {
     let brain = ScriptedBrain::new(move |_| {
         Ok(Completion { by: Some(dear.clone()), usage: used(7), ..Completion::text("fine") })
     });
-    let brain = world.budget(disk.clone()).around(brain.with_info(info("priced")), true);
+    let brain = world.budget(disk.clone()).around(brain.with_info(info("priced")), Billing::ByToken);
     ask(&brain, &world.request(Lane::Interactive, None)).await.unwrap();
     let report = world.report(disk).await;
     assert_eq!((report.models[0].model.as_str(), report.models[0].usd.micros()), ("dear", 70));
+}
+
+#[tokio::test]
+async fn of_several_accounts_only_those_with_a_key_cost_money() {
+    let billing = Billing::ByAccount { with_key: ["keyed".to_owned()].into() };
+    for (account, cost) in [("keyed", 7), ("login", 0)] {
+        let (world, disk) = (World::new(day(micros(1000))), MemoryStore::new());
+        let by = Answerer { brain: "codex".into(), model: "priced".into(), account: Some(account.into()) };
+        let brain = ScriptedBrain::new(move |_| {
+            Ok(Completion { by: Some(by.clone()), usage: used(7), ..Completion::text("fine") })
+        });
+        let brain = brain.with_info(BrainInfo { name: "codex".into(), ..info("priced") });
+        let prices = Prices::parse(&PRICES.replace("\"lab\"", "\"codex\"")).unwrap();
+        let budget = Budget::new(disk.clone(), BudgetConfig { prices, ..world.config() });
+        ask(&budget.around(brain, billing.clone()), &world.request(Lane::Interactive, None)).await.unwrap();
+        let found = world.report(disk).await.interactive;
+        assert_eq!((found.tokens, found.usd.micros(), found.unpriced_tokens), (7, cost, 0), "{account}");
+    }
 }
 
 #[tokio::test]
@@ -263,7 +281,7 @@ async fn an_error_takes_nothing_where_the_provider_refused_and_the_estimate_wher
         for (failure, taken) in cases {
             let (world, disk, failure) = (World::new(caps), MemoryStore::new(), *failure);
             let brain = ScriptedBrain::new(move |_| Err(failure())).with_info(info("priced"));
-            let brain = world.budget(disk.clone()).around(brain, true);
+            let brain = world.budget(disk.clone()).around(brain, Billing::ByToken);
             let error = ask(&brain, &world.request(Lane::Interactive, None)).await.unwrap_err();
             let report = world.report(disk).await;
             assert_eq!((report.interactive.tokens, report.interactive.open_calls), (taken, 0), "{error}");

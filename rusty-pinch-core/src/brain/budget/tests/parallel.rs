@@ -39,7 +39,7 @@ async fn crowd(world: &World, stores: Vec<Arc<dyn Store>>) -> (u64, u64) {
     let info = BrainInfo { context_tokens: 100_000, ..info("priced") };
     let brain = Gathering { info, waiting: Arc::default(), doors: Arc::new(Semaphore::new(0)) };
     let agents = stores.into_iter().map(|store| {
-        let brain = world.budget(Arc::clone(&store)).around(brain.clone(), true);
+        let brain = world.budget(Arc::clone(&store)).around(brain.clone(), Billing::ByToken);
         Agent::builder(brain).store(store).clock(Arc::clone(&world.clock)).build()
     });
     let agents: Vec<_> = agents.collect();
