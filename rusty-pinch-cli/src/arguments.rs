@@ -9,7 +9,7 @@ Exit codes:
   1  failed
   2  the command line or the message is wrong
   3  the settings are wrong or incomplete
-  4  refused by policy
+  4  refused by policy, or by a cap on spending
   5  waits for an approval
   130  interrupted
 
