@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::open_store;
-use crate::brain::{
-    Billing, Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider,
-};
+#[cfg(any(feature = "http", feature = "codex"))]
+use crate::brain::Billing;
+use crate::brain::{Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider};
 use crate::config::Settings;
 use crate::config::doctor::{Check, Fact, Report};
 use crate::store::{Store, StoreError};
@@ -24,6 +24,7 @@ fn prices(settings: &Settings) -> Result<Prices, PricesError> {
 }
 
 /// How `provider` bills what it is asked.
+#[cfg(any(feature = "http", feature = "codex"))]
 pub(super) fn billing(settings: &Settings, provider: Provider) -> Billing {
     match has_key(settings, provider) {
         true => Billing::ByToken,
