@@ -42,9 +42,9 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain, Tried,
+    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy, Breakers,
+    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain,
+    Permit, ProposedCall, Provider, RetryBrain, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{

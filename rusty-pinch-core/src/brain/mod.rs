@@ -3,6 +3,7 @@
 //! A brain holds no conversation and causes no effect but its request. Trying again is `RetryBrain`'s business,
 //! remembering is the store's, and acting is the hands'.
 
+mod breaker;
 #[cfg(feature = "codex")]
 mod codex;
 mod deltas;
@@ -14,7 +15,7 @@ mod retry;
 pub(crate) mod settings;
 mod timed;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 use crate::store::TurnId;
 
+pub use breaker::{Breaker, BreakerPolicy, Breakers, Permit};
 #[cfg(feature = "codex")]
 pub use codex::*;
 pub use deltas::{Delta, Deltas};
@@ -131,6 +133,14 @@ pub struct Answerer {
     pub account: Option<String>,
 }
 
+impl fmt::Display for Answerer {
+    /// Provider and model, and the account where there is one: `codex/gpt-5 (work)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.brain, self.model)?;
+        self.account.as_ref().map_or(Ok(()), |account| write!(f, " ({account})"))
+    }
+}
+
 /// Who was asked, or passed over, and why no answer came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
@@ -139,6 +149,13 @@ pub struct Tried {
     pub who: Answerer,
     /// Why it gave no answer.
     pub why: String,
+}
+
+impl BrainInfo {
+    /// The brain by its name and model, without an account.
+    pub fn answerer(&self) -> Answerer {
+        Answerer { brain: self.name.clone(), model: self.model.clone(), account: None }
+    }
 }
 
 impl Completion {
