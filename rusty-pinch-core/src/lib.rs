@@ -43,8 +43,8 @@ pub use agent::{
 };
 pub use brain::{
     ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy, Breakers,
-    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain,
-    Permit, ProposedCall, Provider, RetryBrain, RetryPolicy, TimedBrain, Tried,
+    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane,
+    LocalBrain, Permit, ProposedCall, Provider, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{

@@ -158,7 +158,8 @@ fn pause(openings: u32, is_lasting: bool, policy: &BreakerPolicy, randomness: u6
     full.mul_f64(0.5 + fraction / 2.0)
 }
 
-fn shortened(text: &str) -> String {
+/// A reason as it is kept: its beginning.
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(ERROR_CHARS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -245,6 +245,14 @@ impl BrainError {
         }
     }
 
+    /// Who was tried, where it was asked of several.
+    pub fn tried(&self) -> &[Tried] {
+        match self {
+            Self::AllFailed { tried, .. } => tried,
+            _ => &[],
+        }
+    }
+
     /// The failure itself, without the attempts before it.
     pub fn failure(&self) -> &Self {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
-use rusty_pinch_core::{Brain, Completion, RetryBrain, RetryPolicy};
+use rusty_pinch_core::{Brain, Completion, FailoverBrain, RetryPolicy};
 use serde_json::json;
 
 use crate::setup::{brain, calc};
@@ -70,7 +70,7 @@ async fn http_brain_keeps_the_contract() {
 
 #[tokio::test]
 async fn retry_brain_keeps_the_contract() {
-    check(|brain| Arc::new(RetryBrain::new(brain, RetryPolicy::default()))).await;
+    check(|brain| Arc::new(FailoverBrain::new(brain, RetryPolicy::default()))).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::limits::{REREAD_AFTER, SUCCESS_NOTED_EVERY, TRIES_MAX};
 use super::{Breaker, BreakerPolicy, Permit};
 use crate::brain::{Answerer, BrainError};
@@ -24,6 +26,7 @@ struct Shared {
     store: Arc<dyn Store>,
     policy: BreakerPolicy,
     known: Mutex<HashMap<Answerer, Known>>,
+    changed: Notify,
 }
 
 /// What this process knows of a breaker.
@@ -54,7 +57,7 @@ impl Breakers {
 
     /// The same with another policy.
     pub fn with_policy(store: Arc<dyn Store>, policy: BreakerPolicy) -> Self {
-        Self { shared: Arc::new(Shared { store, policy, known: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { store, policy, known: Mutex::default(), changed: Notify::new() }) }
     }
 
     /// Breakers that end with the process.
@@ -128,6 +131,11 @@ impl Breakers {
         last.map_or(Ok(()), Err)
     }
 
+    /// Waits until this process changes one of them.
+    pub(crate) async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
     /// Applies `change` to the newest state. None from it leaves everything as it is.
     async fn change(&self, who: &Answerer, now: Timestamp, mut change: impl FnMut(&Breaker) -> Option<Breaker> + Send) {
         let mut known = self.known(who, now).await;
@@ -138,7 +146,10 @@ impl Breakers {
             };
             known.breaker = after;
             match self.commit(who, &mut known).await {
-                Ok(()) => return self.keep(who, known),
+                Ok(()) => {
+                    self.keep(who, known);
+                    return self.shared.changed.notify_waiters();
+                }
                 Err(StoreError::Conflict { .. }) => match self.read(who, now).await {
                     Ok(newest) => known = newest,
                     Err(error) => return self.go_on_without_store(who, known, &error),
@@ -152,6 +163,7 @@ impl Breakers {
     fn go_on_without_store(&self, who: &Answerer, known: Known, error: &StoreError) {
         tracing::warn!(brain = who.brain, %error, "a breaker can't be kept; it goes on in memory");
         self.keep(who, Known { is_unsaved: true, ..known });
+        self.shared.changed.notify_waiters();
     }
 
     async fn commit(&self, who: &Answerer, known: &mut Known) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ use super::{Settings, SettingsError};
 use crate::agent::{Agent, Grants, Limits};
 use crate::brain::{Brain, BrainError, LocalBrain, Provider};
 #[cfg(any(feature = "http", feature = "codex"))]
-use crate::brain::{RetryBrain, RetryPolicy};
+use crate::brain::{FailoverBrain, RetryPolicy};
 use crate::hands::{Hands, builtin};
 use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
@@ -219,7 +219,7 @@ fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, Asse
 
 #[cfg(feature = "codex")]
 fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(codex::brain(settings)?, retry(settings))))
+    Ok(Arc::new(FailoverBrain::new(codex::brain(settings)?, retry(settings))))
 }
 
 #[cfg(not(feature = "codex"))]
@@ -229,7 +229,7 @@ fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
 
 #[cfg(feature = "http")]
 fn http_brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(http::brain(settings, provider)?, retry(settings))))
+    Ok(Arc::new(FailoverBrain::new(http::brain(settings, provider)?, retry(settings))))
 }
 
 #[cfg(not(feature = "http"))]
