@@ -11,6 +11,7 @@
 
 mod approvals;
 mod bad_input;
+mod brain;
 mod codex;
 mod http;
 mod repl;

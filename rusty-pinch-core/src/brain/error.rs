@@ -132,7 +132,7 @@ pub enum BrainError {
         fix: String,
     },
     /// One attempt took longer than it may, while the request itself still has time.
-    #[error("{brain} gave no answer within the {} s that one attempt has", time.as_secs_f64())]
+    #[error("{brain} gave no answer within the {} s that one attempt has; allow more, or ask for less", time.as_secs_f64())]
     TimedOut {
         /// Which brain.
         brain: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
-use rusty_pinch_core::{Brain, Completion, FailoverBrain, RetryPolicy};
+use rusty_pinch_core::{Brain, BrainError, Completion, FailoverBrain, RetryPolicy};
 use serde_json::json;
 
 use crate::setup::{brain, calc};
@@ -18,7 +18,7 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn new(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) -> Arc<Self> {
+    fn new(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) -> Arc<Self> {
         let server = FakeModel::start(always(Reply::silence()));
         let brain = wrap(brain(&server));
         Arc::new(Self { server, brain })
@@ -51,7 +51,7 @@ fn echo(_: usize, request: &Request) -> Reply {
     chat::reply(request, &answer)
 }
 
-async fn check(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) {
+async fn check(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) {
     let server = FakeModel::start(echo);
     conformance::brain(&BrainCase {
         brain: wrap(brain(&server)),
@@ -69,8 +69,19 @@ async fn http_brain_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn retry_brain_keeps_the_contract() {
+async fn b1_a_chain_of_one_keeps_the_contract() {
     check(|brain| Arc::new(FailoverBrain::new(brain, RetryPolicy::default()))).await;
+}
+
+#[tokio::test]
+async fn b1_a_chain_whose_last_member_answers_keeps_the_contract() {
+    let down = || {
+        ScriptedBrain::new(|_| {
+            Err(BrainError::NotConfigured { brain: "a".into(), detail: "no key".into(), fix: "set it".into() })
+        })
+    };
+    let chain = move |brain| FailoverBrain::new(down(), RetryPolicy::default()).then(down()).then(brain);
+    check(move |brain| Arc::new(chain(brain))).await;
 }
 
 #[tokio::test]
