@@ -173,6 +173,11 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::Store(_) if is_stored => return Some(format!("the message is kept; {resume} goes on")),
         TurnError::Store(error) => store_fix(error)?,
         TurnError::DeadlineExceeded { .. } => return Some(format!("{resume} goes on")),
+        TurnError::Brain(BrainError::AllFailed { .. }) => {
+            return Some(format!(
+                "the message is kept; {resume} asks again, and `rusty-pinch brain status` shows each"
+            ));
+        }
         TurnError::Brain(error) => match error.class() {
             ErrorClass::RetryHere => {
                 return Some(format!(

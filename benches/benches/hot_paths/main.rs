@@ -4,12 +4,14 @@
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
 mod disk;
+mod failover;
 mod memory;
 
 criterion::criterion_group!(
     hot_paths,
     memory::turns,
     memory::direct,
+    failover::chains,
     disk::appends,
     disk::commits,
     disk::tails,

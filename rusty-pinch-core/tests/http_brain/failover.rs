@@ -121,14 +121,14 @@ async fn b4_a_stream_cut_at_any_byte_fails_over_and_never_leaves_half_a_call() {
     let length = usize::try_from(stream.body_len()).unwrap();
     let first = FakeModel::start(move |cut, _| stream.clone().cut_at(cut));
     let second = FakeModel::start(always(chat::stream(&answer("second"), false)));
-    let mut request = prompt("hi");
-    request.tools = vec![calc()].into();
+    let a = Arc::new(provider("first", Some(&first)));
+    let b = Arc::new(provider("second", Some(&second)));
     let (mut by_first, mut by_second) = (0, 0);
     for cut in 0..length {
-        let members = [provider("first", Some(&first)), provider("second", Some(&second)), provider("third", None)];
-        let [a, b, c] = members;
-        // One attempt each, so that every cut is met once.
-        let chain = FailoverBrain::new(a, RetryPolicy::never()).then(b).then(c);
+        // One attempt each and breakers of its own, so that every cut is met once.
+        let chain = FailoverBrain::new(Arc::clone(&a), RetryPolicy::never()).then(Arc::clone(&b));
+        let mut request = prompt("hi");
+        request.tools = vec![calc()].into();
         let (deltas, heard) = listener();
         let completion = chain.complete(&request, &deltas).await.unwrap();
         let by = completion.by.unwrap().model;

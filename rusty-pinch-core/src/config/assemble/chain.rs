@@ -24,12 +24,15 @@ pub(super) struct Chain {
     pub(super) left_out: Vec<LeftOut>,
 }
 
+/// A provider of the chain, and its brain where there can be one.
+pub(super) struct Member {
+    pub(super) provider: Provider,
+    pub(super) brain: Result<Arc<dyn Brain>, AssembleError>,
+}
+
 /// Every provider of the choice, made without asking it anything.
-pub(super) fn members(
-    settings: &Settings,
-    choice: &ProviderChoice,
-) -> Vec<(Provider, Result<Arc<dyn Brain>, AssembleError>)> {
-    choice.chain.iter().map(|provider| (*provider, brain(settings, *provider))).collect()
+pub(super) fn members(settings: &Settings, choice: &ProviderChoice) -> Vec<Member> {
+    choice.chain.iter().map(|provider| Member { provider: *provider, brain: brain(settings, *provider) }).collect()
 }
 
 impl Chain {
@@ -39,8 +42,8 @@ impl Chain {
     /// The first provider's, where none can be used.
     pub(super) fn new(settings: &Settings, choice: &ProviderChoice, breakers: Breakers) -> Result<Self, AssembleError> {
         let (mut usable, mut left_out, mut first_error) = (Vec::new(), Vec::new(), None);
-        for (provider, member) in members(settings, choice) {
-            match member {
+        for Member { provider, brain } in members(settings, choice) {
+            match brain {
                 Ok(brain) => usable.push((provider, brain)),
                 Err(error) => {
                     left_out.push(LeftOut { provider, why: why(&error) });

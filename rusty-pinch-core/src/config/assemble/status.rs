@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::chain::{members, why};
+use super::chain::{Member, members, why};
 use super::{open_store, provider_choice};
 use crate::brain::{Answerer, Breaker, Breakers, Permit, Provider};
 use crate::config::Settings;
@@ -63,8 +63,8 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
     let breakers = Breakers::new(open_store(settings)?);
     let choice = provider_choice(settings);
     let mut chain = Vec::new();
-    for (provider, member) in members(settings, &choice) {
-        let (who, problem) = match member {
+    for Member { provider, brain } in members(settings, &choice) {
+        let (who, problem) = match brain {
             Ok(brain) => (Some(brain.info().answerer()), None),
             Err(error) => (None, Some(why(&error))),
         };
@@ -88,8 +88,8 @@ pub async fn reset_breakers(
 ) -> Result<Vec<Provider>, StoreError> {
     let breakers = Breakers::new(open_store(settings)?);
     let mut reset = Vec::new();
-    for (provider, member) in members(settings, &provider_choice(settings)) {
-        let Some(brain) = member.ok().filter(|_| only.is_none_or(|only| only == provider)) else { continue };
+    for Member { provider, brain } in members(settings, &provider_choice(settings)) {
+        let Some(brain) = brain.ok().filter(|_| only.is_none_or(|only| only == provider)) else { continue };
         let who = brain.info().answerer();
         if breakers.look(&who, now).await.failures > 0 {
             breakers.reset(&who, now).await?;

@@ -91,3 +91,19 @@ async fn b2_requests_that_are_dropped_while_they_wait_cost_no_more() {
     }
     assert!(asked.load(Ordering::Relaxed) <= 60);
 }
+
+#[tokio::test]
+async fn b2_a_provider_that_answers_now_and_then_is_not_asked_more_often_than_the_retry_budget_allows() {
+    // Two failures and an answer in turns: no breaker opens.
+    let (flapping, asked) = brain(|number| if number.is_multiple_of(3) { answered() } else { Err(overloaded()) });
+    let clock = JumpingClock::new();
+    let chain = FailoverBrain::new(flapping, RetryPolicy::default())
+        .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .with_entropy(Arc::new(SeededEntropy::new(5)));
+    for _ in 0..REQUESTS {
+        let request = CompletionRequest { deadline: clock.now() + DEADLINE, ..request() };
+        let _ = chain.complete(&request, &Deltas::none()).await;
+    }
+    let ratio = asked.load(Ordering::Relaxed) as f64 / REQUESTS as f64;
+    assert!(ratio > 1.05 && ratio <= 1.2, "{ratio}");
+}
