@@ -179,6 +179,11 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::DeadlineExceeded { .. } => return Some(format!("{resume} goes on")),
         // It says itself what raises the cap.
         TurnError::Brain(error) if matches!(error.failure(), BrainError::OverBudget { .. }) => return None,
+        TurnError::Brain(BrainError::AllFailed { .. }) => {
+            return Some(format!(
+                "the message is kept; {resume} asks again, and `rusty-pinch brain status` shows each"
+            ));
+        }
         TurnError::Brain(error) => match error.class() {
             ErrorClass::RetryHere => {
                 return Some(format!(

@@ -47,9 +47,9 @@ pub use brain::{
     PricesError, Pricing,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain, Tried,
+    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy, Breakers,
+    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane,
+    LocalBrain, Permit, ProposedCall, Provider, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{

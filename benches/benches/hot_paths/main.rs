@@ -5,6 +5,7 @@
 
 mod budget;
 mod disk;
+mod failover;
 mod memory;
 
 criterion::criterion_group!(
@@ -12,6 +13,7 @@ criterion::criterion_group!(
     memory::turns,
     memory::direct,
     budget::calls,
+    failover::chains,
     disk::appends,
     disk::commits,
     disk::tails,

@@ -61,7 +61,8 @@ fn page(snapshot: &Snapshot) -> String {
     page
 }
 
-fn spend_page(spend: &BudgetReport) -> String {
+/// What was spent today, and the caps.
+pub(crate) fn spend_page(spend: &BudgetReport) -> String {
     let mut page = format!("spent on {} (until {})\n", spend.day, spend.resets_at);
     for (name, lane) in [("people", &spend.interactive), ("background work", &spend.background)] {
         // Writing to a string can't fail.

@@ -57,6 +57,33 @@ fn b6_a_cap_refuses_the_next_message_and_says_which_and_until_when() {
 }
 
 #[test]
+fn b6_a_chain_goes_on_with_what_is_free_and_refuses_where_nothing_is() {
+    let server = used(90_000, 1_000);
+    let chain = |providers: &str| {
+        world(&server)
+            .with("RUSTY_PINCH_PROVIDER", providers)
+            .with("RUSTY_PINCH_OPENAI_API_KEY", "sk-fake")
+            .with("RUSTY_PINCH_OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+            .with("RUSTY_PINCH_BUDGET_DAY_TOKENS", "95000")
+    };
+    let free = chain("compatible,local");
+    assert_eq!(free.ok(&["run", "--message", "hello"]).stdout, "fine\n");
+    let turn = free.ok(&["run", "--message", "what is 17 * 23?"]).turns()[0].clone();
+    assert_eq!((&turn["provider"], &turn["tried"][0]["brain"]), (&json!("local"), &json!("compatible")), "{turn}");
+    assert!(turn["tried"][0]["why"].as_str().unwrap().contains("95000 tokens for today"), "{turn}");
+    let status = free.ok(&["brain", "status"]).json();
+    // A cap says nothing about the provider, so its breaker stays closed.
+    assert_eq!((&status["chain"][0]["breaker"], &status["chain"][0]["failures"]), (&json!("closed"), &json!(0)));
+    assert_eq!(status["spend"]["caps"][0]["used"], "91000");
+
+    let paid = chain("compatible,openai");
+    assert_eq!(paid.ok(&["run", "--message", "hello"]).stdout, "fine\n");
+    paid.run(&["run", "--message", "again"])
+        .failed(4, &["compatible was not asked", "95000 tokens for today", "it resets at"]);
+    assert_eq!(server.request_count(), 2);
+}
+
+#[test]
 fn a_turn_that_goes_on_and_on_is_stopped_by_its_cap_and_goes_on_when_it_is_raised() {
     let server = FakeModel::start(|_, request| match chat::last_tool_result(request) {
         Some(result) if result.contains('4') => chat::reply(request, &Answer::text("done").with_usage(5_000, 10)),

@@ -11,6 +11,7 @@
 
 mod approvals;
 mod bad_input;
+mod brain;
 mod budget;
 mod codex;
 mod http;

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use super::Tried;
 use super::budget::{self, Exceeded, LedgerError};
 use crate::data::Timestamp;
 
@@ -130,6 +132,14 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// One attempt took longer than it may, while the request itself still has time.
+    #[error("{brain} gave no answer within the {} s that one attempt has; allow more, or ask for less", time.as_secs_f64())]
+    TimedOut {
+        /// Which brain.
+        brain: String,
+        /// How long the attempt had.
+        time: Duration,
+    },
     /// The deadline of the request passed.
     #[error("{brain} gave no answer within its time; allow more, or ask for less")]
     DeadlineExceeded {
@@ -169,6 +179,18 @@ pub enum BrainError {
     /// It was tried several times.
     #[error(transparent)]
     Exhausted(Exhausted),
+    /// None of several brains answered.
+    #[error("no brain answered: {}{}", listed(tried), until(retry_at))]
+    AllFailed {
+        /// Each that was asked or passed over, in order, and why no answer came of it.
+        tried: Vec<Tried>,
+        /// How many requests were made.
+        attempts: u32,
+        /// What to do about it: the most hopeful of what the single failures say.
+        class: ErrorClass,
+        /// The first instant at which one of them may be asked again, where that is known.
+        retry_at: Option<Timestamp>,
+    },
 }
 
 /// The last failure of several attempts. It shows that failure and how many attempts there were.
@@ -202,6 +224,11 @@ impl Error for Exhausted {
     }
 }
 
+fn listed(tried: &[Tried]) -> String {
+    let each: Vec<_> = tried.iter().map(|tried| format!("[{}] {}", tried.who, tried.why)).collect();
+    each.join("; ")
+}
+
 fn until(at: &Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| format!("; it may be asked again at {at}"))
 }
@@ -221,11 +248,13 @@ impl BrainError {
             | Self::TooLarge { .. }
             | Self::ForeignTool { .. }
             | Self::Program { .. }
+            | Self::TimedOut { .. }
             | Self::NotConfigured { .. }
             | Self::OverBudget { .. }
             | Self::BudgetUnknown { .. } => ErrorClass::FailOver,
             Self::DeadlineExceeded { .. } => ErrorClass::Never,
             Self::Exhausted(exhausted) => exhausted.last.class(),
+            Self::AllFailed { class, .. } => *class,
         }
     }
 
@@ -234,7 +263,16 @@ impl BrainError {
         match self {
             Self::NotConfigured { .. } | Self::OverBudget { .. } | Self::BudgetUnknown { .. } => 0,
             Self::Exhausted(exhausted) => exhausted.attempts,
+            Self::AllFailed { attempts, .. } => *attempts,
             _ => 1,
+        }
+    }
+
+    /// Who was tried, where it was asked of several.
+    pub fn tried(&self) -> &[Tried] {
+        match self {
+            Self::AllFailed { tried, .. } => tried,
+            _ => &[],
         }
     }
 
@@ -261,7 +299,39 @@ impl BrainError {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
             Self::QuotaExhausted { resets_at, .. } | Self::OverBudget { resets_at, .. } => *resets_at,
             Self::Exhausted(exhausted) => exhausted.last.retry_at(),
+            Self::AllFailed { retry_at, .. } => *retry_at,
             _ => None,
         }
+    }
+
+    /// Whether it says something about the provider, and not only about this request: what a breaker counts.
+    pub fn is_the_providers(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Overloaded { .. }
+            | Self::QuotaExhausted { .. }
+            | Self::Unauthorized { .. }
+            | Self::Cut { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::ForeignTool { .. }
+            | Self::Program { .. }
+            | Self::TimedOut { .. } => true,
+            // Nobody was asked, or the request was at fault, or its time was over.
+            Self::NotConfigured { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Rejected { .. }
+            | Self::OverBudget { .. }
+            | Self::BudgetUnknown { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::AllFailed { .. } => false,
+            Self::Exhausted(exhausted) => exhausted.last.is_the_providers(),
+        }
+    }
+
+    /// Whether it stays until somebody does something about it, or a quota resets.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.failure(), Self::Unauthorized { .. } | Self::QuotaExhausted { .. })
     }
 }

@@ -121,9 +121,9 @@ impl Settings {
             #[cfg(all(feature = "codex", feature = "sqlite"))]
             surroundings: vars.surroundings().clone(),
         };
-        if settings.brain.provider == Some(Provider::Codex) && !settings.codex.enabled {
+        if settings.brain.providers.contains(&Provider::Codex) && !settings.codex.enabled {
             reader.contradiction(
-                "RUSTY_PINCH_PROVIDER is `codex` while RUSTY_PINCH_CODEX_ENABLED is false",
+                "RUSTY_PINCH_PROVIDER names `codex` while RUSTY_PINCH_CODEX_ENABLED is false",
                 "choose another provider, or enable Codex",
             );
         }

@@ -24,7 +24,7 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn nothing_has_to_be_set() {
     let settings = load(&[]).unwrap();
-    assert_eq!(settings.brain.provider, None);
+    assert!(settings.brain.providers.is_empty());
     assert_eq!(settings.brain.request_timeout.as_secs(), 60);
     assert_eq!(settings.brain.retries, 2);
     assert_eq!(settings.codex.timeout.as_secs(), 120);
@@ -75,7 +75,7 @@ fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
             Kind::Integer { max, .. } => vec!["x".to_owned(), "-1".into(), "1.5".into(), (max + 1).to_string()],
             Kind::Usd => ["x", "-1", "1,5", "$1", "1e3", "0.0000001", "1000000.01"].map(str::to_owned).to_vec(),
             Kind::List => vec!["calc,No Such".to_owned(), "../x".into()],
-            Kind::Boolean | Kind::Choice(_) => vec!["Y".to_owned(), "enabled".into()],
+            Kind::Boolean | Kind::Choice(_) | Kind::Choices(_) => vec!["Y".to_owned(), "enabled".into()],
             Kind::Url => vec!["example.com".to_owned(), "https://user@host".into()],
             _ => vec!["a\nb".to_owned(), "a\u{1b}[31m".into(), "x".repeat(5000)],
         };
@@ -149,7 +149,7 @@ fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
         ("openai", Provider::Openai),
         ("openrouter", Provider::Openrouter),
     ] {
-        assert_eq!(load(&[("RUSTY_PINCH_PROVIDER", given)]).unwrap().brain.provider, Some(provider));
+        assert_eq!(load(&[("RUSTY_PINCH_PROVIDER", given)]).unwrap().brain.providers, [provider]);
     }
     let anthropic = problems(&[("RUSTY_PINCH_PROVIDER", "anthropic")]).concat();
     assert!(anthropic.contains("not available") && anthropic.contains("`openrouter`"), "{anthropic}");
@@ -159,6 +159,52 @@ fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
     assert!(problems(&contradiction).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
     let backoff = [("RUSTY_PINCH_RETRY_BACKOFF_MS", "900"), ("RUSTY_PINCH_RETRY_MAX_BACKOFF_MS", "100")];
     assert!(problems(&backoff).concat().contains("less than"));
+}
+
+#[test]
+fn several_providers_are_a_chain_and_what_is_ambiguous_is_refused() {
+    let chain = |value: &str| load(&[("RUSTY_PINCH_PROVIDER", value)]).unwrap().brain.providers;
+    assert_eq!(chain("codex, OpenRouter ,offline"), [Provider::Codex, Provider::Openrouter, Provider::Local]);
+    for (value, part) in [
+        ("codex,local,codex", "`codex` is named twice"),
+        ("local,offline", "`local` is named twice"),
+        ("codex,,local", "a name is missing"),
+        ("codex,", "a name is missing"),
+        ("codex,locl", "one of `local`"),
+    ] {
+        let found = problems(&[("RUSTY_PINCH_PROVIDER", value)]).concat();
+        assert!(found.contains("RUSTY_PINCH_PROVIDER") && found.contains(part), "{value}: {found}");
+    }
+    let disabled = [("RUSTY_PINCH_PROVIDER", "codex,local"), ("RUSTY_PINCH_CODEX_ENABLED", "off")];
+    assert!(problems(&disabled).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
+    for name in ["RUSTY_PINCH_API_KEY", "RUSTY_PINCH_API_BASE", "RUSTY_PINCH_MODEL"] {
+        let value = "https://host/v1";
+        let ambiguous = problems(&[("RUSTY_PINCH_PROVIDER", "openai,groq"), (name, value)]).concat();
+        assert!(ambiguous.contains(name) && ambiguous.contains("does not say whose"), "{ambiguous}");
+        assert!(problems(&[("RUSTY_PINCH_PROVIDER", "codex,groq,local"), (name, value)]).is_empty());
+    }
+}
+
+#[test]
+fn in_a_chain_the_general_values_belong_to_one_member() {
+    let pairs = [
+        ("RUSTY_PINCH_PROVIDER", "openai,compatible,codex"),
+        ("RUSTY_PINCH_MODEL", "m"),
+        ("RUSTY_PINCH_API_KEY", "general"),
+        ("RUSTY_PINCH_API_BASE", "http://host/v1"),
+        ("OPENAI_API_KEY", "own"),
+        ("RUSTY_PINCH_OPENAI_MODEL", "o"),
+    ];
+    let brain = load(&pairs).unwrap().brain;
+    let key = |provider| brain.endpoint(provider).unwrap().key.unwrap().expose().clone();
+    assert_eq!((key(Provider::Openai).as_str(), key(Provider::Compatible).as_str()), ("own", "general"));
+    assert_eq!(brain.endpoint(Provider::Openai).unwrap().base.as_deref(), Some("https://api.openai.com/v1"));
+    let models = [Provider::Openai, Provider::Compatible, Provider::Codex].map(|provider| brain.model(provider));
+    assert_eq!(models, [Some("o"), Some("m"), None]);
+    let one = load(&[("RUSTY_PINCH_PROVIDER", "codex"), ("RUSTY_PINCH_MODEL", "m")]).unwrap().brain;
+    assert_eq!(one.model(Provider::Codex), Some("m"));
+    let offline = load(&[("RUSTY_PINCH_PROVIDER", "codex,local"), ("RUSTY_PINCH_MODEL", "m")]).unwrap().brain;
+    assert_eq!(offline.model(Provider::Codex), Some("m"), "nobody else could be meant");
 }
 
 #[test]

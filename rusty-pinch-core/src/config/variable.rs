@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or several in order, separated by commas.
+    Choices(&'static [&'static str]),
     /// Names, separated by commas.
     List,
     /// A program's arguments, separated by blanks. Set but empty means none.
@@ -68,9 +70,9 @@ impl Kind {
             Self::Path => format!("a path of at most {TEXT_BYTES_MAX} bytes"),
             Self::Url => "a URL such as `https://host/v1`, without user, query, fragment, blanks or control characters"
                 .to_owned(),
-            Self::Choice(words) => {
-                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-                format!("one of {}", words.join(", "))
+            Self::Choice(words) => format!("one of {}", quoted(words)),
+            Self::Choices(words) => {
+                format!("one of {}, or several of them in order, separated by commas", quoted(words))
             }
             Self::List => "names separated by commas".to_owned(),
             Self::Words => "arguments separated by blanks; empty for none".to_owned(),
@@ -89,11 +91,16 @@ impl Kind {
             Self::Path => "path",
             Self::Url => "URL",
             Self::Choice(_) => "choice",
+            Self::Choices(_) => "choices",
             Self::List => "list",
             Self::Words => "arguments",
             Self::Flag => "flag",
         }
     }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The longest value, in bytes.

@@ -7,7 +7,8 @@ use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
 use rusty_pinch_core::{
-    Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Completion, MemoryStore, RetryBrain, RetryPolicy,
+    Billing, Brain, BrainError, Budget, BudgetConfig, CapLimit, Caps, Completion, FailoverBrain, MemoryStore,
+    RetryPolicy,
 };
 use serde_json::json;
 
@@ -20,7 +21,7 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn new(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) -> Arc<Self> {
+    fn new(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) -> Arc<Self> {
         let server = FakeModel::start(always(Reply::silence()));
         let brain = wrap(brain(&server));
         Arc::new(Self { server, brain })
@@ -53,7 +54,7 @@ fn echo(_: usize, request: &Request) -> Reply {
     chat::reply(request, &answer)
 }
 
-async fn check(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) {
+async fn check(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) {
     let server = FakeModel::start(echo);
     conformance::brain(&BrainCase {
         brain: wrap(brain(&server)),
@@ -71,8 +72,19 @@ async fn http_brain_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn retry_brain_keeps_the_contract() {
-    check(|brain| Arc::new(RetryBrain::new(brain, RetryPolicy::default()))).await;
+async fn b1_a_chain_of_one_keeps_the_contract() {
+    check(|brain| Arc::new(FailoverBrain::new(brain, RetryPolicy::default()))).await;
+}
+
+#[tokio::test]
+async fn b1_a_chain_whose_last_member_answers_keeps_the_contract() {
+    let down = || {
+        ScriptedBrain::new(|_| {
+            Err(BrainError::NotConfigured { brain: "a".into(), detail: "no key".into(), fix: "set it".into() })
+        })
+    };
+    let chain = move |brain| FailoverBrain::new(down(), RetryPolicy::default()).then(down()).then(brain);
+    check(move |brain| Arc::new(chain(brain))).await;
 }
 
 #[tokio::test]

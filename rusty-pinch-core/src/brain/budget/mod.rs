@@ -210,7 +210,8 @@ impl<B: Brain> BudgetBrain<B> {
 /// Whether a provider may bill a call that failed so. One that refuses a request, or is not reached, does not; one whose
 /// answer began, or of which nothing is known, may.
 fn may_have_cost(error: &BrainError) -> bool {
-    !matches!(
+    let was_asked = error.attempts() > 0;
+    let was_refused = matches!(
         error.failure(),
         BrainError::Unreachable { .. }
             | BrainError::RateLimited { .. }
@@ -219,8 +220,6 @@ fn may_have_cost(error: &BrainError) -> bool {
             | BrainError::Unauthorized { .. }
             | BrainError::ContextTooLong { .. }
             | BrainError::Rejected { .. }
-            | BrainError::NotConfigured { .. }
-            | BrainError::OverBudget { .. }
-            | BrainError::BudgetUnknown { .. }
-    )
+    );
+    was_asked && !was_refused
 }

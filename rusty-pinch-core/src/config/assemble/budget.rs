@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::open_store;
-#[cfg(any(feature = "http", feature = "codex"))]
-use crate::brain::Billing;
-use crate::brain::{Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider};
+use crate::brain::{
+    Billing, Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider,
+};
 use crate::config::Settings;
 use crate::config::doctor::{Check, Fact, Report};
 use crate::store::{Store, StoreError};
@@ -24,7 +24,6 @@ fn prices(settings: &Settings) -> Result<Prices, PricesError> {
 }
 
 /// How `provider` bills what it is asked.
-#[cfg(any(feature = "http", feature = "codex"))]
 pub(super) fn billing(settings: &Settings, provider: Provider) -> Billing {
     match has_key(settings, provider) {
         true => Billing::ByToken,
@@ -57,8 +56,8 @@ pub async fn spend_today(settings: &Settings) -> Result<BudgetReport, SpendError
     Ok(BudgetReport::read(store, &settings.budget.caps, SystemClock.now()).await?)
 }
 
-/// Adds the caps, the date of the prices, and the price of what `provider` is asked for.
-pub(super) fn report(report: &mut Report, settings: &Settings, provider: Provider) {
+/// Adds the caps, the date of the prices, and the price of what each provider of `chain` is asked for.
+pub(super) fn report(report: &mut Report, settings: &Settings, chain: &[Provider]) {
     let mut fact = |name, value| report.facts.push(Fact { name, value });
     fact("budget", caps(settings));
     let prices = match prices(settings) {
@@ -74,14 +73,17 @@ pub(super) fn report(report: &mut Report, settings: &Settings, provider: Provide
     let file = settings.budget.prices_file.as_ref();
     let origin = file.map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
     fact("prices", format!("as of {} ({origin})", prices.date()));
-    let model = model(settings, provider);
-    let pricing = match provider == Provider::Local {
-        true => None,
-        false => Some(prices.pricing(provider.name(), &model, has_key(settings, provider))),
+    let pricing = |provider: &Provider| match provider {
+        Provider::Local => None,
+        other => Some(prices.pricing(other.name(), &model(settings, *other), has_key(settings, *other))),
     };
-    fact("model_price", price(pricing));
-    if pricing == Some(Pricing::Unknown) {
-        report.check(unpriced(settings, provider, &model));
+    let shown = |provider: &Provider| match chain {
+        [_] => price(pricing(provider)),
+        _ => format!("{provider}: {}", price(pricing(provider))),
+    };
+    fact("model_price", chain.iter().map(shown).collect::<Vec<_>>().join("; "));
+    for provider in chain.iter().filter(|provider| pricing(provider) == Some(Pricing::Unknown)) {
+        report.check(unpriced(settings, *provider, &model(settings, *provider)));
     }
 }
 

@@ -1,7 +1,11 @@
 //! What can be typed.
 
+mod brain;
+
 use clap::{Args, Parser, Subcommand};
 use rusty_pinch_core::{ApprovalToken, SessionId, ToolName};
+
+pub(crate) use brain::{Brain, Reset};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,6 +54,9 @@ pub(crate) enum Verb {
     Tools(Tools),
     /// Show counters and the last turn.
     Stats,
+    /// Show and repair the chain of providers.
+    #[command(subcommand)]
+    Brain(Brain),
     /// Show and decide calls that wait for an approval.
     #[command(subcommand)]
     Approvals(Approvals),
