@@ -112,7 +112,7 @@ impl Parts {
 
 fn answer(completion: Completion) -> Event {
     let Completion { content, usage, .. } = completion;
-    Event::Assistant { content, calls: Vec::new(), brain: Some("fixed".to_owned()), usage }
+    Event::Assistant { content, calls: Vec::new(), brain: Some("fixed".to_owned()), tried: Vec::new(), usage }
 }
 
 /// The history and the question as they are, without a budget.

@@ -24,6 +24,7 @@ pub fn exchange(n: usize) -> [Entry; 2] {
         content: format!("After number {n} comes number {}, as everybody knows.", n + 1),
         calls: Vec::new(),
         brain: Some("fixed".to_owned()),
+        tried: Vec::new(),
         usage: None,
     };
     [question.at(at), answer.at(at)]

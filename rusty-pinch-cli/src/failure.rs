@@ -94,6 +94,9 @@ impl From<SettingsError> for Failure {
 impl From<AssembleError> for Failure {
     fn from(error: AssembleError) -> Self {
         let (code, fix) = match &error {
+            AssembleError::Prices(_) => {
+                (Code::Configuration, "correct the file, or unset RUSTY_PINCH_PRICES_FILE for the built-in prices")
+            }
             AssembleError::Store(_) => {
                 (Code::Configuration, "set RUSTY_PINCH_DATA_DIR to a folder that this user can write")
             }
@@ -160,6 +163,7 @@ fn turn_code(error: &TurnError) -> Code {
         }
         TurnError::Brain(error) => match error.failure() {
             BrainError::Unauthorized { .. } | BrainError::NotConfigured { .. } => Code::Configuration,
+            BrainError::OverBudget { .. } => Code::Refused,
             _ => Code::Failed,
         },
         _ => Code::Failed,
@@ -173,6 +177,13 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::Store(_) if is_stored => return Some(format!("the message is kept; {resume} goes on")),
         TurnError::Store(error) => store_fix(error)?,
         TurnError::DeadlineExceeded { .. } => return Some(format!("{resume} goes on")),
+        // It says itself what raises the cap.
+        TurnError::Brain(error) if matches!(error.failure(), BrainError::OverBudget { .. }) => return None,
+        TurnError::Brain(BrainError::AllFailed { .. }) => {
+            return Some(format!(
+                "the message is kept; {resume} asks again, and `rusty-pinch brain status` shows each"
+            ));
+        }
         TurnError::Brain(error) => match error.class() {
             ErrorClass::RetryHere => {
                 return Some(format!(

@@ -86,6 +86,10 @@ impl Program {
     }
 
     fn runtime(&self, assembled: Assembled) -> Runtime {
+        for left_out in &assembled.left_out {
+            let provider = left_out.provider;
+            self.output.warning(&format!("`{provider}` is left out of the chain: {}", left_out.why));
+        }
         let choice = &assembled.choice;
         if let Some(why) = &choice.why {
             tracing::info!(provider = %choice.provider, why, "chose the provider");

@@ -42,9 +42,14 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain, Tried,
+    ANSWER_TOKENS, Billing, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings, CapLimit, CapScope,
+    CapStatus, CapUnit, Caps, Exceeded, LaneSpend, LedgerError, ModelSpend, Money, MoneyError, Price, Prices,
+    PricesError, Pricing,
+};
+pub use brain::{
+    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy, Breakers,
+    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane,
+    LocalBrain, Permit, ProposedCall, Provider, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{

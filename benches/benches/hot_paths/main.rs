@@ -3,13 +3,17 @@
 
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
+mod budget;
 mod disk;
+mod failover;
 mod memory;
 
 criterion::criterion_group!(
     hot_paths,
     memory::turns,
     memory::direct,
+    budget::calls,
+    failover::chains,
     disk::appends,
     disk::commits,
     disk::tails,

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod approvals;
+pub(crate) mod brain;
 pub(crate) mod doctor;
 pub(crate) mod repl;
 pub(crate) mod session;
@@ -27,7 +28,8 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         }
         Verb::Session(arguments) => session::run(program, &arguments).await,
         Verb::Tools(arguments) => tools::run(program, arguments).await,
-        Verb::Stats => stats::run(program),
+        Verb::Brain(arguments) => brain::run(program, arguments).await,
+        Verb::Stats => stats::run(program).await,
         Verb::Approvals(arguments) => approvals::run(program, arguments).await,
         // These two are started elsewhere: one needs no valid settings, the other a thread that may block.
         Verb::Doctor | Verb::Repl(_) => Ok(Code::Usage),

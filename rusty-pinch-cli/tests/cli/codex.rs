@@ -47,6 +47,6 @@ fn a_run_that_takes_too_long_is_ended_in_time() {
         .with("RUSTY_PINCH_CODEX_CLI_ARGS", "")
         .with("RUSTY_PINCH_CODEX_TIMEOUT_SECS", "1");
     let started = Instant::now();
-    world.run(&["run", "--message", "hello"]).failed(1, &["codex", "within its time"]);
+    world.run(&["run", "--message", "hello"]).failed(1, &["codex", "within the 1 s"]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }

@@ -11,6 +11,8 @@
 
 mod approvals;
 mod bad_input;
+mod brain;
+mod budget;
 mod codex;
 mod http;
 mod repl;

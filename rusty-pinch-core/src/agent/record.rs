@@ -5,7 +5,7 @@ use super::history::{Progress, TurnState};
 use super::reply::{Reply, TurnError};
 use super::turn::{Work, command_of};
 use crate::brain::{BrainError, Completion};
-use crate::data::{IdError, OutcomeStatus, RequestId, SessionId, Timestamp};
+use crate::data::{Answerer, IdError, OutcomeStatus, RequestId, SessionId, Timestamp, Tried};
 use crate::hands::ToolCommand;
 use crate::sys::random;
 use crate::telemetry::{TurnPath, TurnRecord, TurnStatus};
@@ -18,6 +18,9 @@ pub(super) struct Log {
     user_chars: usize,
     tool: Option<String>,
     attempts: Option<u32>,
+    /// Who answered last, where the brain said so.
+    by: Option<Answerer>,
+    tried: Vec<Tried>,
     cache_hits: u32,
     cache_misses: u32,
     error: Option<String>,
@@ -44,6 +47,8 @@ impl Log {
             user_chars: text.chars().count(),
             tool: None,
             attempts: None,
+            by: None,
+            tried: Vec::new(),
             cache_hits: 0,
             cache_misses: 0,
             error: None,
@@ -69,10 +74,14 @@ impl Log {
 
     /// A brain was asked.
     pub(super) fn asked(&mut self, answer: &Result<Completion, BrainError>) {
-        let attempts = match answer {
-            Ok(completion) => completion.attempts,
-            Err(error) => error.attempts(),
+        let (attempts, tried) = match answer {
+            Ok(completion) => (completion.attempts, completion.tried.as_slice()),
+            Err(error) => (error.attempts(), error.tried()),
         };
+        // Of a turn with several completions: who answered last, and each that failed, once.
+        self.by = answer.as_ref().map_or(None, |completion| completion.by.clone()).or_else(|| self.by.take());
+        self.tried.retain(|before| tried.iter().all(|now| now.who != before.who));
+        self.tried.extend_from_slice(tried);
         self.attempts = Some(self.attempts.unwrap_or(0).saturating_add(attempts));
     }
 
@@ -109,8 +118,9 @@ impl Log {
             session_id: std::mem::take(&mut self.session),
             path: self.path,
             status,
-            provider: info.name.clone(),
-            model: info.model.clone(),
+            provider: self.by.as_ref().map_or(&info.name, |by| &by.brain).clone(),
+            model: self.by.as_ref().map_or(&info.model, |by| &by.model).clone(),
+            tried: std::mem::take(&mut self.tried),
             provider_reason: parts.provider_reason.clone(),
             tool_name: self.tool.take(),
             attempts: self.attempts,

@@ -24,7 +24,7 @@ pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> R
     }
     let id = TurnId { session: tape.session.clone(), opened_at: turn.opened_at };
     let completion = ask(run, tape, id).await?;
-    let brain = run.parts.brain.info().name.clone();
+    let brain = completion.by.as_ref().map_or(&run.parts.brain.info().name, |by| &by.brain).clone();
     note(run, tape, completion, Some(brain));
     Ok(())
 }
@@ -91,7 +91,8 @@ async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId) -> Result<Completion,
     let completion = completion?;
     if completion.calls.is_empty() && completion.content.trim().is_empty() {
         let detail = "an empty answer".to_owned();
-        return Err(BrainError::Malformed { brain: brain.name.clone(), detail }.into());
+        let brain = completion.by.map_or_else(|| brain.name.clone(), |by| by.brain);
+        return Err(BrainError::Malformed { brain, detail }.into());
     }
     Ok(completion)
 }
@@ -109,5 +110,11 @@ fn note(run: &Run, tape: &mut Tape, completion: Completion, brain: Option<String
         arguments: call.arguments,
     });
     let content = completion.content;
-    tape.push(Event::Assistant { content, calls: calls.collect(), brain, usage: completion.usage });
+    tape.push(Event::Assistant {
+        content,
+        calls: calls.collect(),
+        brain,
+        tried: completion.tried,
+        usage: completion.usage,
+    });
 }

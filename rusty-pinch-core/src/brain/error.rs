@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use super::Tried;
+use super::budget::{self, Exceeded, LedgerError};
 use crate::data::Timestamp;
 
 /// What a caller does about a [`BrainError`].
@@ -129,6 +132,14 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// One attempt took longer than it may, while the request itself still has time.
+    #[error("{brain} gave no answer within the {} s that one attempt has; allow more, or ask for less", time.as_secs_f64())]
+    TimedOut {
+        /// Which brain.
+        brain: String,
+        /// How long the attempt had.
+        time: Duration,
+    },
     /// The deadline of the request passed.
     #[error("{brain} gave no answer within its time; allow more, or ask for less")]
     DeadlineExceeded {
@@ -145,9 +156,41 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// A cap on spending does not allow the call. No request was made.
+    #[error("{brain} was not asked: {cap}; {}", budget::reset(cap, resets_at))]
+    OverBudget {
+        /// Which brain.
+        brain: String,
+        /// Which cap, and by how much.
+        cap: Exceeded,
+        /// When it counts from zero again; none for turns and sessions, whose caps never do.
+        resets_at: Option<Timestamp>,
+    },
+    /// Caps on spending are set and what was spent can't be told. No request was made: one that nobody counts could go
+    /// beyond every cap.
+    #[error("{brain} was not asked: caps on spending are set, and what was spent is not known")]
+    BudgetUnknown {
+        /// Which brain.
+        brain: String,
+        /// Why it is not known.
+        #[source]
+        source: Box<LedgerError>,
+    },
     /// It was tried several times.
     #[error(transparent)]
     Exhausted(Exhausted),
+    /// None of several brains answered.
+    #[error("no brain answered: {}{}", listed(tried), until(retry_at))]
+    AllFailed {
+        /// Each that was asked or passed over, in order, and why no answer came of it.
+        tried: Vec<Tried>,
+        /// How many requests were made.
+        attempts: u32,
+        /// What to do about it: the most hopeful of what the single failures say.
+        class: ErrorClass,
+        /// The first instant at which one of them may be asked again, where that is known.
+        retry_at: Option<Timestamp>,
+    },
 }
 
 /// The last failure of several attempts. It shows that failure and how many attempts there were.
@@ -181,6 +224,11 @@ impl Error for Exhausted {
     }
 }
 
+fn listed(tried: &[Tried]) -> String {
+    let each: Vec<_> = tried.iter().map(|tried| format!("[{}] {}", tried.who, tried.why)).collect();
+    each.join("; ")
+}
+
 fn until(at: &Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| format!("; it may be asked again at {at}"))
 }
@@ -200,18 +248,31 @@ impl BrainError {
             | Self::TooLarge { .. }
             | Self::ForeignTool { .. }
             | Self::Program { .. }
-            | Self::NotConfigured { .. } => ErrorClass::FailOver,
+            | Self::TimedOut { .. }
+            | Self::NotConfigured { .. }
+            | Self::OverBudget { .. }
+            | Self::BudgetUnknown { .. } => ErrorClass::FailOver,
             Self::DeadlineExceeded { .. } => ErrorClass::Never,
             Self::Exhausted(exhausted) => exhausted.last.class(),
+            Self::AllFailed { class, .. } => *class,
         }
     }
 
     /// How many requests were made before it: none when nothing left the process.
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::NotConfigured { .. } => 0,
+            Self::NotConfigured { .. } | Self::OverBudget { .. } | Self::BudgetUnknown { .. } => 0,
             Self::Exhausted(exhausted) => exhausted.attempts,
+            Self::AllFailed { attempts, .. } => *attempts,
             _ => 1,
+        }
+    }
+
+    /// Who was tried, where it was asked of several.
+    pub fn tried(&self) -> &[Tried] {
+        match self {
+            Self::AllFailed { tried, .. } => tried,
+            _ => &[],
         }
     }
 
@@ -236,9 +297,41 @@ impl BrainError {
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
-            Self::QuotaExhausted { resets_at, .. } => *resets_at,
+            Self::QuotaExhausted { resets_at, .. } | Self::OverBudget { resets_at, .. } => *resets_at,
             Self::Exhausted(exhausted) => exhausted.last.retry_at(),
+            Self::AllFailed { retry_at, .. } => *retry_at,
             _ => None,
         }
+    }
+
+    /// Whether it says something about the provider, and not only about this request: what a breaker counts.
+    pub fn is_the_providers(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Overloaded { .. }
+            | Self::QuotaExhausted { .. }
+            | Self::Unauthorized { .. }
+            | Self::Cut { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::ForeignTool { .. }
+            | Self::Program { .. }
+            | Self::TimedOut { .. } => true,
+            // Nobody was asked, or the request was at fault, or its time was over.
+            Self::NotConfigured { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Rejected { .. }
+            | Self::OverBudget { .. }
+            | Self::BudgetUnknown { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::AllFailed { .. } => false,
+            Self::Exhausted(exhausted) => exhausted.last.is_the_providers(),
+        }
+    }
+
+    /// Whether it stays until somebody does something about it, or a quota resets.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.failure(), Self::Unauthorized { .. } | Self::QuotaExhausted { .. })
     }
 }

@@ -1,12 +1,15 @@
 //! The brain thinks: one prompt in, one completion out.
 //!
-//! A brain holds no conversation and causes no effect but its request. Trying again is `RetryBrain`'s business,
-//! remembering is the store's, and acting is the hands'.
+//! A brain holds no conversation and causes no effect but its request. Trying again, and asking another, is
+//! `FailoverBrain`'s business, remembering is the store's, and acting is the hands'.
 
+mod breaker;
+mod budget;
 #[cfg(feature = "codex")]
 mod codex;
 mod deltas;
 mod error;
+mod failover;
 #[cfg(feature = "http")]
 mod http;
 mod local;
@@ -21,19 +24,23 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::data::{Answerer, Tried};
 use crate::data::{Message, Timestamp, Usage};
 use crate::hands::ToolSpec;
 use crate::store::TurnId;
 
+pub use breaker::{Breaker, BreakerPolicy, Breakers, Permit};
+pub use budget::*;
 #[cfg(feature = "codex")]
 pub use codex::*;
 pub use deltas::{Delta, Deltas};
 pub use error::{BrainError, ErrorClass, Exhausted};
+pub use failover::FailoverBrain;
 #[cfg(feature = "http")]
 pub use http::*;
 pub use local::LocalBrain;
-pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
-pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
+pub use retry::{ATTEMPTS_MAX, RetryPolicy};
+pub use settings::{BrainSettings, BudgetSettings, CodexSettings, Endpoint, Provider};
 pub use timed::TimedBrain;
 
 /// Thinks: answers a prompt, or asks for tools to be called.
@@ -42,7 +49,8 @@ pub use timed::TimedBrain;
 /// - **One attempt.** No memory between requests and no hidden retry.
 /// - **The completion is the truth**, deltas are a preview. Losing every delta loses nothing.
 /// - **Calls come back whole or not at all.** A stream that was cut, or whose end is in doubt, is an error.
-/// - **The deadline** of the request is absolute; the brain gives up with [`BrainError::DeadlineExceeded`] by then.
+/// - **The deadline** of the request is absolute; the brain gives up with [`BrainError::DeadlineExceeded`] by then. One
+///   that asked several gives up with an [`BrainError::AllFailed`] of [`ErrorClass::Never`], which names them.
 /// - **Dropping** the future stops the work within 100 ms, child processes included.
 /// - Every answer has a bound, in bytes and in time; no reply of a server can make it panic or hang.
 #[async_trait]
@@ -77,7 +85,7 @@ pub struct BrainInfo {
 }
 
 /// Who waits for the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// A person.
@@ -119,26 +127,11 @@ pub struct Completion {
     pub tried: Vec<Tried>,
 }
 
-/// Which of several brains, and which account of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Answerer {
-    /// The provider, such as `codex` or `openrouter`.
-    pub brain: String,
-    /// The model.
-    pub model: String,
-    /// The account, where the provider has several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-}
-
-/// Who was asked, or passed over, and why no answer came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
-    /// Who.
-    #[serde(flatten)]
-    pub who: Answerer,
-    /// Why it gave no answer.
-    pub why: String,
+impl BrainInfo {
+    /// The brain by its name and model, without an account.
+    pub fn answerer(&self) -> Answerer {
+        Answerer { brain: self.name.clone(), model: self.model.clone(), account: None }
+    }
 }
 
 impl Completion {

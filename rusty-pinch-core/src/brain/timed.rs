@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use super::{Brain, BrainError, BrainInfo, Completion, CompletionRequest, Deltas};
 use crate::sys::Clock;
 
-/// Gives another brain at most so much time for one attempt, however late the request's own deadline is.
+/// Gives another brain at most so much time for one attempt, however late the request's own deadline is. An attempt that
+/// takes longer fails with [`BrainError::TimedOut`]; when it is the request whose time is over, that is
+/// [`BrainError::DeadlineExceeded`] as ever.
 #[derive(Debug)]
 pub struct TimedBrain<B> {
     inner: B,
@@ -34,14 +36,19 @@ impl<B: Brain> Brain for TimedBrain<B> {
         if request.deadline <= latest {
             return self.inner.complete(request, deltas).await;
         }
-        self.inner.complete(&CompletionRequest { deadline: latest, ..request.clone() }, deltas).await
+        let answer = self.inner.complete(&CompletionRequest { deadline: latest, ..request.clone() }, deltas).await;
+        answer.map_err(|error| match error {
+            // The attempt's time was over, and not the request's: another brain may still answer.
+            BrainError::DeadlineExceeded { brain } => BrainError::TimedOut { brain, time: self.time_max },
+            other => other,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::brain::Lane;
+    use crate::brain::{ErrorClass, Lane};
     use crate::data::Timestamp;
     use crate::testing::{ScriptedBrain, VirtualClock};
 
@@ -56,6 +63,19 @@ mod tests {
                 CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive, turn: None };
             let answer = brain.complete(&request, &Deltas::none()).await.unwrap();
             assert_eq!(answer.content, Timestamp::from_millis(given * 1000).to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_an_attempt_is_not_the_end_of_the_request() {
+        let clock = Arc::new(VirtualClock::new(Timestamp::EPOCH));
+        let inner = ScriptedBrain::new(|_| Err(BrainError::DeadlineExceeded { brain: "b".into() }));
+        let brain = TimedBrain::new(inner, Duration::from_secs(10), clock);
+        for (asked, class) in [(5, ErrorClass::Never), (10, ErrorClass::Never), (60, ErrorClass::FailOver)] {
+            let deadline = Timestamp::from_millis(asked * 1000);
+            let request =
+                CompletionRequest { messages: vec![], tools: [].into(), deadline, lane: Lane::Interactive, turn: None };
+            assert_eq!(brain.complete(&request, &Deltas::none()).await.unwrap_err().class(), class, "{asked}");
         }
     }
 }

@@ -26,7 +26,8 @@ mod tests;
 
 #[cfg(feature = "sqlite")]
 pub use assemble::{
-    AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,
+    AssembleError, Assembled, BrainStatus, BreakerState, LeftOut, MemberStatus, SpendError, assemble, assemble_hands,
+    brain_status, codex_readiness, examine, examine_records, open_store, provider_choice, reset_breakers, spend_today,
 };
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};

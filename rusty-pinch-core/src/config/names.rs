@@ -15,6 +15,7 @@ const SIMILAR_ENOUGH: f64 = 0.9;
 pub(crate) const SECTIONS: &[Section] = &[
     crate::brain::settings::SECTION,
     crate::brain::settings::codex::SECTION,
+    crate::brain::settings::budget::SECTION,
     crate::agent::settings::SECTION,
     crate::store::settings::SECTION,
     crate::telemetry::settings::SECTION,

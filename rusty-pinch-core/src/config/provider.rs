@@ -5,11 +5,13 @@ use serde::Serialize;
 use super::Settings;
 use crate::brain::Provider;
 
-/// The provider that is used, and why it is this one.
+/// The providers that are used, and why it is these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProviderChoice {
-    /// The provider.
+    /// The provider that is asked first.
     pub provider: Provider,
+    /// All, in the order in which they are asked.
+    pub chain: Vec<Provider>,
     /// Why, when nobody chose it.
     pub why: Option<String>,
 }
@@ -34,14 +36,15 @@ pub enum CodexReadiness {
 impl ProviderChoice {
     /// Whether the choice depends on the Codex CLI, so that somebody has to look for it.
     pub fn depends_on_codex(settings: &Settings) -> bool {
-        settings.brain.provider.is_none() && settings.codex.enabled
+        settings.brain.providers.is_empty() && settings.codex.enabled
     }
 
-    /// The provider that was set, or else `codex` when it is ready, or else `local`. `codex` is looked at only where
+    /// The providers that were set, or else `codex` when it is ready, or else `local`. `codex` is looked at only where
     /// [`depends_on_codex`](Self::depends_on_codex).
     pub fn new(settings: &Settings, codex: Option<&CodexReadiness>) -> Self {
-        if let Some(provider) = settings.brain.provider {
-            return Self { provider, why: None };
+        let chain = &settings.brain.providers;
+        if let Some(provider) = chain.first() {
+            return Self { provider: *provider, chain: chain.clone(), why: None };
         }
         let unset = "RUSTY_PINCH_PROVIDER is not set";
         let (provider, why) = match codex {
@@ -52,6 +55,6 @@ impl ProviderChoice {
             Some(CodexReadiness::NotReady { why, .. }) => (Provider::Local, format!("{unset} and {why}")),
             None => (Provider::Local, format!("{unset} and the Codex CLI was not looked for")),
         };
-        Self { provider, why: Some(why) }
+        Self { provider, chain: vec![provider], why: Some(why) }
     }
 }

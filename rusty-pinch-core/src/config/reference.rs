@@ -74,6 +74,9 @@ fn value(kind: Kind) -> String {
     match kind {
         Kind::Integer { min, max } => format!("{} {min}–{max}", kind.word()),
         Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Kind::Choices(words) => {
+            format!("{}; several in order", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+        }
         Kind::Boolean => "`true`, `false`".to_owned(),
         kind if kind.takes_blank() => format!("{}; blank for none", kind.word()),
         kind => kind.word().to_owned(),

@@ -11,7 +11,7 @@ use super::variable::{Kind, Section, Variable};
 use super::vars::{ENV_FILE_VARIABLE, Vars};
 use super::{SettingsProblem, UnknownName};
 use crate::agent::Grants;
-use crate::brain::settings::{BrainSettings, CodexSettings, Provider};
+use crate::brain::settings::{BrainSettings, BudgetSettings, CodexSettings, Provider};
 use crate::data::Secret;
 use crate::store::settings::StoreSettings;
 use crate::telemetry::settings::TelemetrySettings;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub brain: BrainSettings,
     /// The Codex CLI.
     pub codex: CodexSettings,
+    /// What may be spent on brains.
+    pub budget: BudgetSettings,
     /// Which tools may run.
     pub grants: Grants,
     /// Where things are kept.
@@ -107,6 +109,7 @@ impl Settings {
         let settings = Self {
             brain: BrainSettings::read(reader),
             codex: CodexSettings::read(reader),
+            budget: BudgetSettings::read(reader),
             grants: Grants::read(reader),
             telemetry: TelemetrySettings::read(reader, &store.data_dir),
             store,
@@ -118,9 +121,9 @@ impl Settings {
             #[cfg(all(feature = "codex", feature = "sqlite"))]
             surroundings: vars.surroundings().clone(),
         };
-        if settings.brain.provider == Some(Provider::Codex) && !settings.codex.enabled {
+        if settings.brain.providers.contains(&Provider::Codex) && !settings.codex.enabled {
             reader.contradiction(
-                "RUSTY_PINCH_PROVIDER is `codex` while RUSTY_PINCH_CODEX_ENABLED is false",
+                "RUSTY_PINCH_PROVIDER names `codex` while RUSTY_PINCH_CODEX_ENABLED is false",
                 "choose another provider, or enable Codex",
             );
         }

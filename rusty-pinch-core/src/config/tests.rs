@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::names::{SECTIONS, variables};
 use super::no_effect::NO_EFFECT;
 use super::*;
-use crate::brain::Provider;
+use crate::brain::{CapLimit, Caps, Money, Provider};
 
 fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_vars(&pairs.iter().copied().collect())
@@ -24,7 +24,7 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn nothing_has_to_be_set() {
     let settings = load(&[]).unwrap();
-    assert_eq!(settings.brain.provider, None);
+    assert!(settings.brain.providers.is_empty());
     assert_eq!(settings.brain.request_timeout.as_secs(), 60);
     assert_eq!(settings.brain.retries, 2);
     assert_eq!(settings.codex.timeout.as_secs(), 120);
@@ -33,6 +33,27 @@ fn nothing_has_to_be_set() {
     assert_eq!(settings.telemetry.file, Path::new("./data/telemetry/latest.json"));
     let moved = load(&[("RUSTY_PINCH_DATA_DIR", "/d")]).unwrap();
     assert_eq!(moved.telemetry.file, Path::new("/d/telemetry/latest.json"));
+}
+
+#[test]
+fn only_background_work_is_capped_unless_somebody_says_so_and_amounts_are_exact() {
+    let caps = load(&[]).unwrap().budget.caps;
+    let background_day = CapLimit { tokens: Some(200_000), money: None };
+    assert_eq!(caps, Caps { background_day, ..Caps::default() });
+    let caps = load(&[
+        ("RUSTY_PINCH_BUDGET_DAY_USD", "1.50"),
+        ("RUSTY_PINCH_BUDGET_TURN_TOKENS", "0"),
+        ("RUSTY_PINCH_BUDGET_SESSION_USD", "0.000001"),
+        ("RUSTY_PINCH_BUDGET_BACKGROUND_DAY_TOKENS", " 7 "),
+    ]);
+    let caps = caps.unwrap().budget.caps;
+    assert_eq!((caps.day.money, caps.day.tokens), (Some(Money::from_micros(1_500_000)), None));
+    assert_eq!((caps.turn.tokens, caps.session.money), (Some(0), Some(Money::from_micros(1))));
+    assert_eq!(caps.background_day.tokens, Some(7));
+    let found = problems(&[("RUSTY_PINCH_BUDGET_DAY_USD", "1,50")]).concat();
+    for part in ["RUSTY_PINCH_BUDGET_DAY_USD", "1,50", "such as `1.50`", "6 decimal places"] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
 }
 
 #[test]
@@ -52,8 +73,9 @@ fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
     for variable in variables() {
         let bad = match variable.kind {
             Kind::Integer { max, .. } => vec!["x".to_owned(), "-1".into(), "1.5".into(), (max + 1).to_string()],
+            Kind::Usd => ["x", "-1", "1,5", "$1", "1e3", "0.0000001", "1000000.01"].map(str::to_owned).to_vec(),
             Kind::List => vec!["calc,No Such".to_owned(), "../x".into()],
-            Kind::Boolean | Kind::Choice(_) => vec!["Y".to_owned(), "enabled".into()],
+            Kind::Boolean | Kind::Choice(_) | Kind::Choices(_) => vec!["Y".to_owned(), "enabled".into()],
             Kind::Url => vec!["example.com".to_owned(), "https://user@host".into()],
             _ => vec!["a\nb".to_owned(), "a\u{1b}[31m".into(), "x".repeat(5000)],
         };
@@ -127,7 +149,7 @@ fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
         ("openai", Provider::Openai),
         ("openrouter", Provider::Openrouter),
     ] {
-        assert_eq!(load(&[("RUSTY_PINCH_PROVIDER", given)]).unwrap().brain.provider, Some(provider));
+        assert_eq!(load(&[("RUSTY_PINCH_PROVIDER", given)]).unwrap().brain.providers, [provider]);
     }
     let anthropic = problems(&[("RUSTY_PINCH_PROVIDER", "anthropic")]).concat();
     assert!(anthropic.contains("not available") && anthropic.contains("`openrouter`"), "{anthropic}");
@@ -137,6 +159,52 @@ fn providers_are_known_by_name_and_the_rest_is_refused_with_the_names() {
     assert!(problems(&contradiction).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
     let backoff = [("RUSTY_PINCH_RETRY_BACKOFF_MS", "900"), ("RUSTY_PINCH_RETRY_MAX_BACKOFF_MS", "100")];
     assert!(problems(&backoff).concat().contains("less than"));
+}
+
+#[test]
+fn several_providers_are_a_chain_and_what_is_ambiguous_is_refused() {
+    let chain = |value: &str| load(&[("RUSTY_PINCH_PROVIDER", value)]).unwrap().brain.providers;
+    assert_eq!(chain("codex, OpenRouter ,offline"), [Provider::Codex, Provider::Openrouter, Provider::Local]);
+    for (value, part) in [
+        ("codex,local,codex", "`codex` is named twice"),
+        ("local,offline", "`local` is named twice"),
+        ("codex,,local", "a name is missing"),
+        ("codex,", "a name is missing"),
+        ("codex,locl", "one of `local`"),
+    ] {
+        let found = problems(&[("RUSTY_PINCH_PROVIDER", value)]).concat();
+        assert!(found.contains("RUSTY_PINCH_PROVIDER") && found.contains(part), "{value}: {found}");
+    }
+    let disabled = [("RUSTY_PINCH_PROVIDER", "codex,local"), ("RUSTY_PINCH_CODEX_ENABLED", "off")];
+    assert!(problems(&disabled).concat().contains("RUSTY_PINCH_CODEX_ENABLED"));
+    for name in ["RUSTY_PINCH_API_KEY", "RUSTY_PINCH_API_BASE", "RUSTY_PINCH_MODEL"] {
+        let value = "https://host/v1";
+        let ambiguous = problems(&[("RUSTY_PINCH_PROVIDER", "openai,groq"), (name, value)]).concat();
+        assert!(ambiguous.contains(name) && ambiguous.contains("does not say whose"), "{ambiguous}");
+        assert!(problems(&[("RUSTY_PINCH_PROVIDER", "codex,groq,local"), (name, value)]).is_empty());
+    }
+}
+
+#[test]
+fn in_a_chain_the_general_values_belong_to_one_member() {
+    let pairs = [
+        ("RUSTY_PINCH_PROVIDER", "openai,compatible,codex"),
+        ("RUSTY_PINCH_MODEL", "m"),
+        ("RUSTY_PINCH_API_KEY", "general"),
+        ("RUSTY_PINCH_API_BASE", "http://host/v1"),
+        ("OPENAI_API_KEY", "own"),
+        ("RUSTY_PINCH_OPENAI_MODEL", "o"),
+    ];
+    let brain = load(&pairs).unwrap().brain;
+    let key = |provider| brain.endpoint(provider).unwrap().key.unwrap().expose().clone();
+    assert_eq!((key(Provider::Openai).as_str(), key(Provider::Compatible).as_str()), ("own", "general"));
+    assert_eq!(brain.endpoint(Provider::Openai).unwrap().base.as_deref(), Some("https://api.openai.com/v1"));
+    let models = [Provider::Openai, Provider::Compatible, Provider::Codex].map(|provider| brain.model(provider));
+    assert_eq!(models, [Some("o"), Some("m"), None]);
+    let one = load(&[("RUSTY_PINCH_PROVIDER", "codex"), ("RUSTY_PINCH_MODEL", "m")]).unwrap().brain;
+    assert_eq!(one.model(Provider::Codex), Some("m"));
+    let offline = load(&[("RUSTY_PINCH_PROVIDER", "codex,local"), ("RUSTY_PINCH_MODEL", "m")]).unwrap().brain;
+    assert_eq!(offline.model(Provider::Codex), Some("m"), "nobody else could be meant");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a variable is: one row of the table that parsing, documentation and `doctor` share.
 
+use crate::brain::MoneyError;
+
 /// A variable that the program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Variable {
@@ -32,6 +34,8 @@ pub(crate) enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// An amount in US dollars, such as `1.50`.
+    Usd,
     /// `true` or `false`; `1`, `yes`, `on`, `0`, `no`, `off` mean the same.
     Boolean,
     /// A file or folder; relative paths start at the working directory.
@@ -40,6 +44,8 @@ pub(crate) enum Kind {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or several in order, separated by commas.
+    Choices(&'static [&'static str]),
     /// Names, separated by commas.
     List,
     /// A program's arguments, separated by blanks. Set but empty means none.
@@ -59,13 +65,14 @@ impl Kind {
         match self {
             Self::Text | Self::Secret => format!("one line of at most {TEXT_BYTES_MAX} bytes"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Usd => MoneyError.to_string(),
             Self::Boolean => "`true` or `false` (also 1, yes, on, 0, no, off)".to_owned(),
             Self::Path => format!("a path of at most {TEXT_BYTES_MAX} bytes"),
             Self::Url => "a URL such as `https://host/v1`, without user, query, fragment, blanks or control characters"
                 .to_owned(),
-            Self::Choice(words) => {
-                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-                format!("one of {}", words.join(", "))
+            Self::Choice(words) => format!("one of {}", quoted(words)),
+            Self::Choices(words) => {
+                format!("one of {}, or several of them in order, separated by commas", quoted(words))
             }
             Self::List => "names separated by commas".to_owned(),
             Self::Words => "arguments separated by blanks; empty for none".to_owned(),
@@ -79,15 +86,21 @@ impl Kind {
             Self::Text => "text",
             Self::Secret => "secret",
             Self::Integer { .. } => "integer",
+            Self::Usd => "US dollars",
             Self::Boolean => "boolean",
             Self::Path => "path",
             Self::Url => "URL",
             Self::Choice(_) => "choice",
+            Self::Choices(_) => "choices",
             Self::List => "list",
             Self::Words => "arguments",
             Self::Flag => "flag",
         }
     }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The longest value, in bytes.

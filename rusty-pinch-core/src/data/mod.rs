@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or decides anything. Values that came from outside are checked once, when the
 //! newtype is made, and are trusted afterwards.
 
+mod answerer;
 mod call;
 mod digest;
 mod id;
@@ -10,6 +11,7 @@ mod message;
 mod secret;
 mod timestamp;
 
+pub use answerer::{Answerer, Tried};
 pub use call::{CallOutcome, OutcomeStatus, ToolCall};
 pub use digest::{Sha256Digest, canonical_json};
 pub use id::{

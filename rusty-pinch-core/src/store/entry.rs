@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Position;
-use crate::data::{ApprovalToken, CallId, CallOutcome, OutcomeStatus, Timestamp, ToolCall, Usage};
+use crate::data::{ApprovalToken, CallId, CallOutcome, OutcomeStatus, Timestamp, ToolCall, Tried, Usage};
 
 /// One line of a journal: what happened, and when.
 ///
@@ -36,6 +36,8 @@ pub enum Event {
         calls: Vec<ToolCall>,
         /// Which brain.
         brain: Option<String>,
+        /// Which were tried before, in vain.
+        tried: Vec<Tried>,
         /// What it used.
         usage: Option<Usage>,
     },
@@ -136,7 +138,7 @@ impl Event {
 
 /// The JSON object of a line, flat, so that reading it needs no second pass. `C` is text, `K` is calls.
 #[derive(Serialize, Deserialize)]
-struct Row<Text, Calls, Call, Id, Token> {
+struct Row<Text, Calls, Call, Id, Token, Others> {
     timestamp: Timestamp,
     role: Text,
     content: Text,
@@ -146,6 +148,8 @@ struct Row<Text, Calls, Call, Id, Token> {
     calls: Option<Calls>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     brain: Option<Text>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    tried: Option<Others>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
@@ -168,8 +172,8 @@ fn none<T>() -> Option<T> {
     None
 }
 
-type BorrowedRow<'a> = Row<&'a str, &'a [ToolCall], &'a ToolCall, &'a CallId, &'a ApprovalToken>;
-type OwnedRow = Row<String, Vec<ToolCall>, ToolCall, CallId, ApprovalToken>;
+type BorrowedRow<'a> = Row<&'a str, &'a [ToolCall], &'a ToolCall, &'a CallId, &'a ApprovalToken, &'a [Tried]>;
+type OwnedRow = Row<String, Vec<ToolCall>, ToolCall, CallId, ApprovalToken, Vec<Tried>>;
 
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -180,6 +184,7 @@ impl Serialize for Entry {
             key: None,
             calls: None,
             brain: None,
+            tried: None,
             usage: None,
             call_id: None,
             token: None,
@@ -192,9 +197,10 @@ impl Serialize for Entry {
         match &self.event {
             Event::User { key, .. } => row.key = key.as_deref(),
             Event::Stopped { .. } => {}
-            Event::Assistant { calls, brain, usage, .. } => {
+            Event::Assistant { calls, brain, tried, usage, .. } => {
                 row.calls = (!calls.is_empty()).then_some(calls);
                 row.brain = brain.as_deref();
+                row.tried = (!tried.is_empty()).then_some(tried);
                 row.usage = *usage;
             }
             Event::Asked { call, token, .. } => (row.call_id, row.token) = (Some(call), Some(token)),
@@ -219,9 +225,13 @@ impl<'de> Deserialize<'de> for Entry {
         let need = |field| D::Error::missing_field(field);
         let event = match row.role.as_str() {
             "user" => Event::User { content, key: row.key },
-            "assistant" => {
-                Event::Assistant { content, calls: row.calls.unwrap_or_default(), brain: row.brain, usage: row.usage }
-            }
+            "assistant" => Event::Assistant {
+                content,
+                calls: row.calls.unwrap_or_default(),
+                brain: row.brain,
+                tried: row.tried.unwrap_or_default(),
+                usage: row.usage,
+            },
             "asked" => Event::Asked {
                 call: row.call_id.ok_or_else(|| need("call_id"))?,
                 token: row.token.ok_or_else(|| need("token"))?,
@@ -253,6 +263,7 @@ impl<'de> Deserialize<'de> for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Answerer;
     use serde_json::json;
 
     #[test]
@@ -267,6 +278,10 @@ mod tests {
                 content: String::new(),
                 calls: vec![call.clone()],
                 brain: Some("b".into()),
+                tried: vec![Tried {
+                    who: Answerer { brain: "a".into(), model: "m".into(), account: None },
+                    why: "down".into(),
+                }],
                 usage: Some(Usage::default()),
             },
             Event::Asked { call: id.clone(), token: token.clone(), content: "may I?".into() },
@@ -286,6 +301,9 @@ mod tests {
     fn a_line_of_three_fields_is_whole_and_unknown_roles_are_not() {
         let line = r#"{"role":"user","content":"hi","timestamp":"2026-01-01T00:00:00.123456789+00:00"}"#;
         assert_eq!(serde_json::from_str::<Entry>(line).unwrap().event, Event::User { content: "hi".into(), key: None });
+        let old = r#"{"role":"assistant","content":"hi","timestamp":"2026-01-01T00:00:00Z","brain":"b"}"#;
+        let Event::Assistant { brain, tried, .. } = serde_json::from_str::<Entry>(old).unwrap().event else { panic!() };
+        assert_eq!((brain.as_deref(), tried.len()), (Some("b"), 0));
         assert!(serde_json::from_str::<Entry>(&line.replace("user", "wizard")).is_err());
         assert!(serde_json::from_str::<Entry>(&line.replace("user", "started")).is_err());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::redaction::Redactor;
-use crate::data::{RequestId, Timestamp};
+use crate::data::{RequestId, Timestamp, Tried};
 
 /// Hears of every turn that ended, well or badly.
 ///
@@ -45,10 +45,13 @@ pub struct TurnRecord {
     pub path: TurnPath,
     /// How it ended.
     pub status: TurnStatus,
-    /// The brain's provider.
+    /// The provider that answered; the brain's own where none did.
     pub provider: String,
-    /// The brain's model.
+    /// The model that answered; the brain's own where none did.
     pub model: String,
+    /// Who was tried in vain, each with its last reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
     /// Why this provider, where nobody chose it.
     pub provider_reason: Option<String>,
     /// The last tool that it called.
@@ -106,6 +109,9 @@ impl TurnRecord {
             None => error,
         });
         self.provider_reason = self.provider_reason.map(clean);
+        for tried in &mut self.tried {
+            tried.why = clean(std::mem::take(&mut tried.why));
+        }
         self
     }
 }

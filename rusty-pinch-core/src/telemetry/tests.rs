@@ -16,6 +16,7 @@ fn record(status: TurnStatus, path: TurnPath) -> TurnRecord {
         status,
         provider: "local".into(),
         model: "m".into(),
+        tried: vec![],
         provider_reason: None,
         tool_name: None,
         attempts: Some(2),

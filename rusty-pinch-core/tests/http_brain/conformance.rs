@@ -1,4 +1,4 @@
-//! The contract of a brain, kept by `HttpBrain`, with and without the retry loop around it, and by `ScriptedBrain`.
+//! The contract of a brain, kept by `HttpBrain`, alone, in the retry loop and under a budget, and by `ScriptedBrain`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use fake_model::{Answer, FakeModel, Reply, Request, always, chat};
 use rusty_pinch_core::testing::ScriptedBrain;
 use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
-use rusty_pinch_core::{Brain, Completion, RetryBrain, RetryPolicy};
+use rusty_pinch_core::{
+    Billing, Brain, BrainError, Budget, BudgetConfig, CapLimit, Caps, Completion, FailoverBrain, MemoryStore,
+    RetryPolicy,
+};
 use serde_json::json;
 
 use crate::setup::{brain, calc};
@@ -18,7 +21,7 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn new(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) -> Arc<Self> {
+    fn new(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) -> Arc<Self> {
         let server = FakeModel::start(always(Reply::silence()));
         let brain = wrap(brain(&server));
         Arc::new(Self { server, brain })
@@ -51,7 +54,7 @@ fn echo(_: usize, request: &Request) -> Reply {
     chat::reply(request, &answer)
 }
 
-async fn check(wrap: fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain>) {
+async fn check(wrap: impl Fn(rusty_pinch_core::HttpBrain) -> Arc<dyn Brain> + Copy) {
     let server = FakeModel::start(echo);
     conformance::brain(&BrainCase {
         brain: wrap(brain(&server)),
@@ -69,8 +72,29 @@ async fn http_brain_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn retry_brain_keeps_the_contract() {
-    check(|brain| Arc::new(RetryBrain::new(brain, RetryPolicy::default()))).await;
+async fn b1_a_chain_of_one_keeps_the_contract() {
+    check(|brain| Arc::new(FailoverBrain::new(brain, RetryPolicy::default()))).await;
+}
+
+#[tokio::test]
+async fn b1_a_chain_whose_last_member_answers_keeps_the_contract() {
+    let down = || {
+        ScriptedBrain::new(|_| {
+            Err(BrainError::NotConfigured { brain: "a".into(), detail: "no key".into(), fix: "set it".into() })
+        })
+    };
+    let chain = move |brain| FailoverBrain::new(down(), RetryPolicy::default()).then(down()).then(brain);
+    check(move |brain| Arc::new(chain(brain))).await;
+}
+
+#[tokio::test]
+async fn budget_brain_keeps_the_contract() {
+    check(|brain| {
+        let roomy = CapLimit { tokens: Some(u64::MAX), money: None };
+        let caps = Caps { day: roomy, ..Caps::default() };
+        Arc::new(Budget::new(MemoryStore::new(), BudgetConfig::new(caps)).around(brain, Billing::ByToken))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@
 mod answers;
 mod conformance;
 mod cuts;
+mod failover;
 mod faults;
+mod outage;
 mod retries;
 mod setup;
 mod time;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use fake_model::{Answer, FakeModel, Reply, always, chat, sequence};
 use rusty_pinch_core::testing::SeededEntropy;
-use rusty_pinch_core::{Brain, BrainError, Completion, Deltas, HttpBrain, HttpBrainConfig, RetryBrain, RetryPolicy};
+use rusty_pinch_core::{Brain, BrainError, Completion, Deltas, FailoverBrain, HttpBrain, HttpBrainConfig, RetryPolicy};
 
 use crate::setup::{brain, config, listener, prompt, prompt_within, shown, stream_of_known_length};
 
 const ATTEMPTS: usize = 3;
 
-fn retrying(server: &FakeModel) -> RetryBrain<HttpBrain> {
+fn retrying(server: &FakeModel) -> FailoverBrain {
     let backoff = Duration::from_millis(1);
     let policy = RetryPolicy { attempts_max: 3, backoff, backoff_max: backoff };
-    RetryBrain::new(brain(server), policy).with_entropy(Arc::new(SeededEntropy::new(3)))
+    FailoverBrain::new(brain(server), policy).with_entropy(Arc::new(SeededEntropy::new(3)))
 }
 
 async fn ask(server: &FakeModel) -> Result<Completion, BrainError> {
@@ -113,7 +113,7 @@ async fn all_attempts_share_the_deadline() {
     let server = FakeModel::start(always(Reply::silence()));
     let config = HttpBrainConfig { idle_timeout: Duration::from_millis(40), ..config(&server.base_url()) };
     let policy = RetryPolicy { attempts_max: 50, backoff: Duration::from_millis(1), ..RetryPolicy::default() };
-    let brain = RetryBrain::new(HttpBrain::new(config).unwrap(), policy);
+    let brain = FailoverBrain::new(HttpBrain::new(config).unwrap(), policy);
     let start = tokio::time::Instant::now();
     let error = brain.complete(&prompt_within("hi", Duration::from_secs(1)), &Deltas::none()).await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());

@@ -11,7 +11,7 @@ fn lines(turns: usize) -> Vec<Located> {
     for index in 0..turns {
         events.push(Event::User { content: format!("question {index} {}", "word ".repeat(20)), key: None });
         let content = format!("answer {index}");
-        events.push(Event::Assistant { content, calls: vec![], brain: None, usage: None });
+        events.push(Event::Assistant { content, calls: vec![], brain: None, tried: vec![], usage: None });
     }
     events.push(Event::User { content: "now".into(), key: None });
     let line = |(at, event): (usize, Event)| Located {

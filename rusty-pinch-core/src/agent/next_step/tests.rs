@@ -16,11 +16,11 @@ fn user() -> Event {
 
 fn asks(calls: &[&str]) -> Event {
     let calls = calls.iter().map(|id| call(id)).collect();
-    Event::Assistant { content: String::new(), calls, brain: None, usage: None }
+    Event::Assistant { content: String::new(), calls, brain: None, tried: vec![], usage: None }
 }
 
 fn says(text: &str) -> Event {
-    Event::Assistant { content: text.into(), calls: vec![], brain: None, usage: None }
+    Event::Assistant { content: text.into(), calls: vec![], brain: None, tried: vec![], usage: None }
 }
 
 fn started(id: &str) -> Event {

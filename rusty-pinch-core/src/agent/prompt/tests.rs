@@ -24,7 +24,7 @@ fn user(text: &str) -> Event {
 }
 
 fn says(text: &str) -> Event {
-    Event::Assistant { content: text.into(), calls: vec![], brain: None, usage: None }
+    Event::Assistant { content: text.into(), calls: vec![], brain: None, tried: vec![], usage: None }
 }
 
 fn assemble(context: usize, pinned: &[String], events: Vec<Event>) -> Result<Vec<Message>, TooLong> {
@@ -84,7 +84,7 @@ fn results_of_the_turn_under_way_are_cut_rather_than_refused() {
     let call = ToolCall { id: CallId::new("a").unwrap(), name: "read".into(), arguments: json!({}) };
     let events = vec![
         user("read it"),
-        Event::Assistant { content: String::new(), calls: vec![call.clone()], brain: None, usage: None },
+        Event::Assistant { content: String::new(), calls: vec![call.clone()], brain: None, tried: vec![], usage: None },
         Event::Tool { call: call.id, name: "read".into(), outcome: CallOutcome::ok("x".repeat(60_000)) },
     ];
     let messages = assemble(2000, &[], events).unwrap();
@@ -116,7 +116,13 @@ fn a_model_that_repeats_itself_is_told() {
     for index in 0..3 {
         let call = ToolCall { id: CallId::mint([index; 8], 0), name: "look".into(), arguments: json!({}) };
         let outcome = CallOutcome::ok("nothing");
-        events.push(Event::Assistant { content: String::new(), calls: vec![call.clone()], brain: None, usage: None });
+        events.push(Event::Assistant {
+            content: String::new(),
+            calls: vec![call.clone()],
+            brain: None,
+            tried: vec![],
+            usage: None,
+        });
         events.push(Event::Tool { call: call.id, name: "look".into(), outcome });
     }
     let messages = assemble(4000, &[], events).unwrap();

@@ -19,6 +19,7 @@ fn asks(ids: &[&str]) -> Event {
         content: String::new(),
         calls: ids.iter().map(|id| call(id)).collect(),
         brain: None,
+        tried: vec![],
         usage: None,
     }
 }

@@ -8,7 +8,7 @@ fn said(content: &str) -> Event {
 }
 
 fn answered(content: &str) -> Event {
-    Event::Assistant { content: content.into(), calls: vec![], brain: None, usage: None }
+    Event::Assistant { content: content.into(), calls: vec![], brain: None, tried: vec![], usage: None }
 }
 
 async fn tape_with(turns: usize) -> Tape {

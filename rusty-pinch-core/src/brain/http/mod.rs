@@ -1,6 +1,6 @@
 //! Brains behind HTTP: anything that speaks OpenAI-compatible chat completions.
 //!
-//! It owns one endpoint, one key and one client. It must never try again by itself (that is `RetryBrain`), follow a
+//! It owns one endpoint, one key and one client. It must never try again by itself (that is `FailoverBrain`), follow a
 //! redirect, use a proxy from the environment, or let the key into an error, a log or a URL. Data goes
 //! request → [`wire`] → socket → [`sse`] → [`assemble`] → completion; [`classify`] turns refusals into errors.
 

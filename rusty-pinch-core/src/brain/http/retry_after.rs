@@ -41,6 +41,7 @@ fn after(later: SystemTime, earlier: SystemTime) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
@@ -100,5 +101,48 @@ mod tests {
             check(&[("retry-after", huge)], most);
         }
         check(&[("retry-after-ms", "99999999999999999999999999")], most);
+    }
+
+    fn of(headers: &[(&'static str, &str)]) -> Option<Duration> {
+        let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).ok();
+        let headers: Option<HeaderMap> =
+            headers.iter().map(|(name, text)| Some((HeaderName::from_static(name), value(text)?))).collect();
+        retry_at(&headers?, now()).map(|at| at.since(now()))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_at_all_says_nothing_or_something_bounded(text in "\\PC{0,40}", other in "[ -~]{0,40}") {
+            for name in ["retry-after", "retry-after-ms"] {
+                let pause = of(&[(name, &text), ("date", &other)]);
+                prop_assert!(pause.is_none_or(|pause| pause <= RETRY_AFTER_MAX), "{pause:?}");
+            }
+        }
+
+        #[test]
+        fn a_number_is_kept_to_the_unit_and_never_undercut(number in 0_u64..=1_000_000_000_000) {
+            let text = number.to_string();
+            let seconds = Duration::from_secs(number).min(RETRY_AFTER_MAX);
+            prop_assert_eq!(of(&[("retry-after", &text)]), Some(seconds));
+            let millis = of(&[("retry-after-ms", &text)]).unwrap();
+            let expected = Duration::from_millis(number).min(RETRY_AFTER_MAX);
+            // A float holds these to well under a microsecond.
+            prop_assert!(millis.abs_diff(expected) < Duration::from_micros(1), "{millis:?}");
+        }
+
+        #[test]
+        fn a_negative_number_says_nothing(number in any::<i64>().prop_filter("negative", |n| *n < 0), part in 0_u32..100) {
+            for text in [format!("{number}"), format!("{number}.{part}"), format!("-{part}.5")] {
+                prop_assert_eq!(of(&[("retry-after", &text)]), None);
+                prop_assert_eq!(of(&[("retry-after-ms", &text)]), None);
+            }
+        }
+
+        #[test]
+        fn a_date_is_the_instant_that_it_names_and_never_before_now(second in 0_u64..=4_000_000_000) {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            let expected = Timestamp::from(at).since(now()).min(RETRY_AFTER_MAX);
+            prop_assert_eq!(of(&[("retry-after", &httpdate::fmt_http_date(at))]), Some(expected));
+        }
     }
 }

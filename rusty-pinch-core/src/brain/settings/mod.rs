@@ -1,5 +1,6 @@
 //! The brain's variables: which provider, which model, how it is reached and how often it is asked again.
 
+pub(crate) mod budget;
 pub(crate) mod codex;
 
 use std::fmt;
@@ -10,17 +11,20 @@ use serde::Serialize;
 use crate::config::{Kind, Reader, Section, Variable};
 use crate::data::Secret;
 
+pub use budget::BudgetSettings;
 pub use codex::CodexSettings;
 
 const PROVIDER: Variable = Variable::new(
     "RUSTY_PINCH_PROVIDER",
-    Kind::Choice(&["local", "codex", "openrouter", "openai", "groq", "compatible"]),
+    Kind::Choices(&["local", "codex", "openrouter", "openai", "groq", "compatible"]),
     "Who thinks. `local` works offline, `codex` is the Codex CLI, the others are reached over HTTP (`compatible` is any \
-     server that speaks OpenAI's chat completions). `offline` means `local`, `vllm` means `compatible`.",
+     server that speaks OpenAI's chat completions). `offline` means `local`, `vllm` means `compatible`. Several, such \
+     as `codex,openrouter,local`, are a chain: the next one is asked where one fails.",
 )
 .otherwise("`codex` when its program is found and logged in, else `local`");
 
-const MODEL: Variable = Variable::new("RUSTY_PINCH_MODEL", Kind::Text, "The model. `compatible` needs one.").otherwise(
+const MODEL: Variable = Variable::new("RUSTY_PINCH_MODEL", Kind::Text, "The model. `compatible` needs one. In a chain it belongs to the one provider that `RUSTY_PINCH_API_BASE` belongs to, \
+     else to `codex`.").otherwise(
     "`gpt-4o-mini` for `openai`, `qwen/qwen3-coder` for `openrouter`, `llama-3.3-70b-versatile` for `groq`, Codex's \
          own choice for `codex`",
 );
@@ -28,7 +32,7 @@ const MODEL: Variable = Variable::new("RUSTY_PINCH_MODEL", Kind::Text, "The mode
 const CONTEXT_TOKENS: Variable = Variable::new(
     "RUSTY_PINCH_CONTEXT_TOKENS",
     Kind::Integer { min: 1024, max: 10_000_000 },
-    "How many tokens fit into the model's prompt and answer together. Prompts are kept within it.",
+    "How many tokens fit into the model's prompt and answer together. Prompts are kept within it. In a chain it holds for each member but `local`.",
 )
 .otherwise("what is known of the provider's usual model, 32768 for any other, 200000 for `codex`");
 
@@ -63,13 +67,15 @@ const RETRY_BACKOFF_MAX: Variable = Variable::new(
 const API_KEY: Variable = Variable::new(
     "RUSTY_PINCH_API_KEY",
     Kind::Secret,
-    "The key for whichever provider is chosen. It wins over the provider's own.",
+    "The key for whichever provider is chosen. It wins over the provider's own. In a chain it \
+     belongs to `compatible`, else to the only one that is reached over HTTP, and else it is an error.",
 );
 
 const API_BASE: Variable = Variable::new(
     "RUSTY_PINCH_API_BASE",
     Kind::Url,
-    "The base URL for whichever provider is chosen. It wins over the provider's own; `compatible` needs it.",
+    "The base URL for whichever provider is chosen. It wins over the provider's own; `compatible` \
+     needs it. In a chain it belongs to whom `RUSTY_PINCH_API_KEY` belongs to.",
 );
 
 const OPENAI_API_KEY: Variable = Variable::new("RUSTY_PINCH_OPENAI_API_KEY", Kind::Secret, "The key for `openai`.")
@@ -95,6 +101,17 @@ const GROQ_API_BASE: Variable = Variable::new("RUSTY_PINCH_GROQ_API_BASE", Kind:
     .aliases(&["GROQ_API_BASE", "PICOCLAW_PROVIDERS_GROQ_API_BASE"])
     .default("https://api.groq.com/openai/v1");
 
+const OPENAI_MODEL: Variable = Variable::new(
+    "RUSTY_PINCH_OPENAI_MODEL",
+    Kind::Text,
+    "The model for `openai`. It wins over `RUSTY_PINCH_MODEL`, as do the two below.",
+);
+
+const OPENROUTER_MODEL: Variable =
+    Variable::new("RUSTY_PINCH_OPENROUTER_MODEL", Kind::Text, "The model for `openrouter`.");
+
+const GROQ_MODEL: Variable = Variable::new("RUSTY_PINCH_GROQ_MODEL", Kind::Text, "The model for `groq`.");
+
 pub(crate) const SECTION: Section = Section {
     title: "Brain",
     doc: "Who thinks, and how it is reached.",
@@ -114,6 +131,9 @@ pub(crate) const SECTION: Section = Section {
         OPENROUTER_API_BASE,
         GROQ_API_KEY,
         GROQ_API_BASE,
+        OPENAI_MODEL,
+        OPENROUTER_MODEL,
+        GROQ_MODEL,
     ],
 };
 
@@ -149,6 +169,27 @@ impl Provider {
         }
     }
 
+    /// Whether it is reached over HTTP.
+    pub fn is_http(self) -> bool {
+        !matches!(self, Self::Local | Self::Codex)
+    }
+
+    /// The providers of a chain, in order.
+    fn parse_chain(text: &str) -> Result<Vec<Self>, String> {
+        let mut chain = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            if name.is_empty() {
+                return Err(format!("{}; a name is missing beside a comma", PROVIDER.kind.rule()));
+            }
+            let provider = Self::parse(name)?;
+            if chain.contains(&provider) {
+                return Err(format!("{}; `{provider}` is named twice", PROVIDER.kind.rule()));
+            }
+            chain.push(provider);
+        }
+        Ok(chain)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         match text.to_ascii_lowercase().as_str() {
             "local" | "offline" => Ok(Self::Local),
@@ -178,8 +219,8 @@ impl fmt::Display for Provider {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BrainSettings {
-    /// Who thinks, when somebody chose.
-    pub provider: Option<Provider>,
+    /// Who thinks, in the order in which they are asked; empty when nobody chose.
+    pub providers: Vec<Provider>,
     /// The model, when somebody chose.
     pub model: Option<String>,
     /// How many tokens fit into prompt and answer together, when somebody said.
@@ -211,17 +252,20 @@ pub struct Endpoint {
     pub base: Option<String>,
     /// The key.
     pub key: Option<Secret>,
+    /// The model, when somebody chose.
+    pub model: Option<String>,
 }
 
 impl BrainSettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let milliseconds = Duration::from_millis;
-        let mut endpoint = |base, key| Endpoint { base: reader.url(base), key: reader.secret(key) };
-        let openai = endpoint(&OPENAI_API_BASE, &OPENAI_API_KEY);
-        let openrouter = endpoint(&OPENROUTER_API_BASE, &OPENROUTER_API_KEY);
-        let groq = endpoint(&GROQ_API_BASE, &GROQ_API_KEY);
+        let mut endpoint =
+            |base, key, model| Endpoint { base: reader.url(base), key: reader.secret(key), model: reader.text(model) };
+        let openai = endpoint(&OPENAI_API_BASE, &OPENAI_API_KEY, &OPENAI_MODEL);
+        let openrouter = endpoint(&OPENROUTER_API_BASE, &OPENROUTER_API_KEY, &OPENROUTER_MODEL);
+        let groq = endpoint(&GROQ_API_BASE, &GROQ_API_KEY, &GROQ_MODEL);
         let settings = Self {
-            provider: reader.parse(&PROVIDER, Provider::parse),
+            providers: reader.parse(&PROVIDER, Provider::parse_chain).unwrap_or_default(),
             model: reader.text(&MODEL),
             context_tokens: reader.number(&CONTEXT_TOKENS).map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             request_timeout: Duration::from_secs(reader.integer(&REQUEST_TIMEOUT)),
@@ -248,20 +292,58 @@ impl BrainSettings {
                 format!("set {most} to {first} or more, or {least} to {longest} or less"),
             );
         }
-        let Some(provider) = self.provider else { return };
+        self.check_owner(reader);
+        if !self.providers.contains(&Provider::Compatible) {
+            return;
+        }
+        let provider = Provider::Compatible;
         // A value that breaks its rule is noted already.
-        if provider == Provider::Compatible && reader.given_as(&MODEL).is_none() {
+        if reader.given_as(&MODEL).is_none() {
             reader.contradiction(
                 format!("the provider `{provider}` has no usual model, and {} is not set", MODEL.name),
                 format!("set {} to a model that the server offers", MODEL.name),
             );
         }
-        if provider == Provider::Compatible && reader.given_as(&API_BASE).is_none() {
+        if reader.given_as(&API_BASE).is_none() {
             reader.contradiction(
                 format!("the provider `{provider}` has no usual address, and {} is not set", API_BASE.name),
                 format!("set {} to the server's base URL, such as `http://127.0.0.1:8080/v1`", API_BASE.name),
             );
         }
+    }
+
+    /// A key must not go to a server that it was not meant for.
+    fn check_owner(&self, reader: &mut Reader<'_>) {
+        let is_ambiguous = self.providers.iter().filter(|provider| provider.is_http()).count() > 1;
+        if !is_ambiguous || self.providers.contains(&Provider::Compatible) {
+            return;
+        }
+        for (variable, own) in [(&API_KEY, "API_KEY"), (&API_BASE, "API_BASE"), (&MODEL, "MODEL")] {
+            if let Some(name) = reader.given_as(variable) {
+                let http = self.providers.iter().filter(|provider| provider.is_http());
+                let own = http.map(|provider| format!("RUSTY_PINCH_{}_{own}", provider.name().to_uppercase()));
+                reader.contradiction(
+                    format!("{} names several providers, and {name} does not say whose it is", PROVIDER.name),
+                    format!("set {} instead", own.collect::<Vec<_>>().join(" or ")),
+                );
+            }
+        }
+    }
+
+    /// Whether the general key, address and model are those of `provider`: always where it is alone, and in a chain
+    /// those of `compatible`, else of the only one that is reached over HTTP.
+    fn is_owner(&self, provider: Provider) -> bool {
+        if self.providers.len() < 2 {
+            return true;
+        }
+        let mut http = self.providers.iter().filter(|provider| provider.is_http());
+        let owner = match (self.providers.contains(&Provider::Compatible), http.next(), http.next()) {
+            (true, ..) => Provider::Compatible,
+            (false, Some(only), None) => *only,
+            (false, None, _) => Provider::Codex,
+            (false, Some(_), Some(_)) => return false,
+        };
+        owner == provider
     }
 
     /// Where `provider` is reached and with which key; nothing for those that are not reached over HTTP.
@@ -275,7 +357,11 @@ impl BrainSettings {
             Provider::Groq => self.groq.clone(),
             Provider::Compatible => Endpoint::default(),
         };
-        Some(Endpoint { base: self.api_base.clone().or(own.base), key: self.api_key.clone().or(own.key) })
+        if !self.is_owner(provider) {
+            return Some(own);
+        }
+        let (base, key) = (self.api_base.clone().or(own.base), self.api_key.clone().or(own.key));
+        Some(Endpoint { base, key, model: own.model })
     }
 
     /// The model that `provider` is asked for; nothing where the provider decides.
@@ -286,7 +372,18 @@ impl BrainSettings {
             Provider::Groq => Some("llama-3.3-70b-versatile"),
             Provider::Local | Provider::Codex | Provider::Compatible => None,
         };
-        self.model.as_deref().or(usual)
+        self.chosen_model(provider).or(usual)
+    }
+
+    /// The model that somebody chose for `provider`.
+    pub(crate) fn chosen_model(&self, provider: Provider) -> Option<&str> {
+        let own = match provider {
+            Provider::Openai => &self.openai.model,
+            Provider::Openrouter => &self.openrouter.model,
+            Provider::Groq => &self.groq.model,
+            Provider::Local | Provider::Codex | Provider::Compatible => &None,
+        };
+        own.as_deref().or(self.model.as_deref().filter(|_| self.is_owner(provider)))
     }
 
     /// The variables that can hold `provider`'s key, the most usual first.

@@ -23,12 +23,16 @@ impl AbsentBrain {
             context_tokens: 32_768,
             free: false,
         };
-        match why {
-            AssembleError::Brain(BrainError::NotConfigured { detail, fix, .. }) => {
-                Self { info, why: detail.clone(), fix: fix.clone() }
-            }
-            other => Self { info, why: other.to_string(), fix: FIX.to_owned() },
-        }
+        let (why, fix) = self::why(why);
+        Self { info, why, fix }
+    }
+}
+
+/// Why a provider can't be used, and what to do about it.
+pub(super) fn why(error: &AssembleError) -> (String, String) {
+    match error {
+        AssembleError::Brain(BrainError::NotConfigured { detail, fix, .. }) => (detail.clone(), fix.clone()),
+        other => (other.to_string(), FIX.to_owned()),
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::brain::{
-    BrainError, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexInvocation, CodexLogin, OwnInvocation, TimedBrain,
-    codex_login, find_codex,
+    BrainError, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexInvocation, CodexLogin, OwnInvocation, Provider,
+    TimedBrain, codex_login, find_codex,
 };
 use crate::config::{CodexReadiness, Settings};
 use crate::sys::{Clock, SystemClock, SystemSpawn};
@@ -38,6 +38,12 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     }
 }
 
+/// Whether Codex is used with a key, which is billed by the token, and not with a login.
+pub(super) fn has_key(settings: &Settings) -> bool {
+    let stored = || home(settings).is_some_and(|home| codex_login(&home) == CodexLogin::StoredKey);
+    settings.codex.api_key.is_some() || stored()
+}
+
 pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, BrainError> {
     let codex = &settings.codex;
     let missing = |detail: String, fix: &str| BrainError::NotConfigured {
@@ -52,7 +58,7 @@ pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, Brain
         return Err(missing("it has no home folder".to_owned(), "set RUSTY_PINCH_CODEX_HOME"));
     };
     let mut config = CodexConfig::new(program, home);
-    config.model = codex.model.clone().or_else(|| settings.brain.model.clone());
+    config.model = codex.model.clone().or_else(|| settings.brain.chosen_model(Provider::Codex).map(str::to_owned));
     config.api_key.clone_from(&codex.api_key);
     config.base_url.clone_from(&codex.api_base);
     config.environment = settings.surroundings.codex.clone();

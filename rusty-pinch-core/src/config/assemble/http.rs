@@ -19,7 +19,7 @@ fn config(settings: &BrainSettings, provider: Provider) -> HttpBrainConfig {
     let endpoint = settings.endpoint(provider).unwrap_or_default();
     let mut config = HttpBrainConfig::new(preset);
     // Nothing is known of a model that the operator chose.
-    let known = if settings.model.is_some() { CONTEXT_TOKENS_UNKNOWN } else { config.context_tokens };
+    let known = if settings.chosen_model(provider).is_some() { CONTEXT_TOKENS_UNKNOWN } else { config.context_tokens };
     config.context_tokens = settings.context_tokens.unwrap_or(known);
     config.base_url = endpoint.base;
     config.api_key = endpoint.key;

@@ -4,24 +4,30 @@
 //! [`Agent::builder`] instead.
 
 mod absent;
+mod budget;
+mod chain;
 #[cfg(feature = "codex")]
 mod codex;
 #[cfg(feature = "http")]
 mod http;
+mod status;
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::budget::{SpendError, spend_today};
+
 use self::absent::AbsentBrain;
+pub use self::chain::LeftOut;
+use self::chain::{Chain, time_needed};
+pub use self::status::{BrainStatus, BreakerState, MemberStatus, brain_status, reset_breakers};
 use super::doctor::{Check, Report};
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
 use crate::agent::{Agent, Grants, Limits};
-use crate::brain::{Brain, BrainError, LocalBrain, Provider};
-#[cfg(any(feature = "http", feature = "codex"))]
-use crate::brain::{RetryBrain, RetryPolicy};
+use crate::brain::{Brain, BrainError, LocalBrain, PricesError, Provider};
 use crate::hands::{Hands, builtin};
 use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
@@ -33,8 +39,10 @@ use crate::telemetry::TurnObserver;
 pub struct Assembled {
     /// The agent.
     pub agent: Agent,
-    /// Which provider it has, and why.
+    /// Which providers it has, and why.
     pub choice: ProviderChoice,
+    /// Providers of the choice that can't be used and were left out.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Why no agent could be made of the settings.
@@ -47,6 +55,9 @@ pub enum AssembleError {
     /// The brain can't be made.
     #[error("the provider can't be used")]
     Brain(#[from] BrainError),
+    /// The price file can't be used.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
     /// The provider was left out of this build.
     #[error("the provider `{provider}` is not in this build; build it with the feature `{feature}`, or choose another")]
     NotInThisBuild {
@@ -60,11 +71,13 @@ pub enum AssembleError {
 /// The agent that `settings` describe. `observer` is told of every turn. Nothing is written before the first turn.
 ///
 /// # Errors
-/// [`AssembleError`] when a part can't be used: a key is missing, the data folder is a file.
+/// [`AssembleError`] when a part can't be used: a key is missing, the data folder is a file. A provider of a chain is
+/// left out instead where another one can be used.
 pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
-    let choice = choose(settings);
-    let brain = brain(settings, choice.provider)?;
-    join(settings, choice, brain, observer)
+    let choice = provider_choice(settings);
+    let store = open_store(settings)?;
+    let chain = Chain::new(settings, &choice, &store)?;
+    Ok(join(settings, choice, chain, store, observer))
 }
 
 /// The same where only tools and approvals are wanted: a provider that can't be used is an error when it is asked, and
@@ -73,13 +86,17 @@ pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Asse
 /// # Errors
 /// [`AssembleError::Store`] when the data folder can't be used.
 pub fn assemble_hands(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
-    let choice = choose(settings);
-    let brain =
-        brain(settings, choice.provider).unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
-    join(settings, choice, brain, observer)
+    let choice = provider_choice(settings);
+    let store = open_store(settings)?;
+    let chain = Chain::new(settings, &choice, &store).unwrap_or_else(|why| {
+        let brain = Arc::new(AbsentBrain::new(choice.provider, &why));
+        Chain { brain, left_out: Vec::new() }
+    });
+    Ok(join(settings, choice, chain, store, observer))
 }
 
-fn choose(settings: &Settings) -> ProviderChoice {
+/// Which providers `settings` come to, with Codex looked for where that matters. Nobody is asked.
+pub fn provider_choice(settings: &Settings) -> ProviderChoice {
     let codex = ProviderChoice::depends_on_codex(settings).then(|| codex_readiness(settings));
     ProviderChoice::new(settings, codex.as_ref())
 }
@@ -87,15 +104,18 @@ fn choose(settings: &Settings) -> ProviderChoice {
 fn join(
     settings: &Settings,
     choice: ProviderChoice,
-    brain: Arc<dyn Brain>,
+    chain: Chain,
+    store: Arc<dyn Store>,
     observer: impl TurnObserver,
-) -> Result<Assembled, AssembleError> {
-    let builder = Agent::builder(brain).store(open_store(settings)?).observer(observer);
+) -> Assembled {
+    let Chain { brain, left_out } = chain;
+    let builder = Agent::builder(brain).store(store).observer(observer);
     let builder = match &choice.why {
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
-    Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
+    let limits = limits(settings, &choice);
+    Assembled { agent: builder.grants(settings.grants.clone()).limits(limits).build(), choice, left_out }
 }
 
 /// The store that `settings` describe. Nothing is made on disk before the first write.
@@ -109,9 +129,10 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
 /// What is set up and what is wrong with it, with Codex and the stored sessions looked at.
 pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let Ok(found) = settings else { return Report::new(settings, None) };
-    let codex_matters = ProviderChoice::depends_on_codex(found) || found.brain.provider == Some(Provider::Codex);
+    let codex_matters = ProviderChoice::depends_on_codex(found) || found.brain.providers.contains(&Provider::Codex);
     let codex = codex_matters.then(|| codex_readiness(found));
     let mut report = Report::new(settings, codex.as_ref());
+    budget::report(&mut report, found, &ProviderChoice::new(found, codex.as_ref()).chain);
     report.check(sessions(found));
     for check in misnamed_tools(found) {
         report.check(check);
@@ -209,47 +230,10 @@ pub fn codex_readiness(_: &Settings) -> CodexReadiness {
     CodexReadiness::NotReady { why: "this build has no Codex".to_owned(), fix }
 }
 
-fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    match provider {
-        Provider::Local => Ok(Arc::new(LocalBrain::default())),
-        Provider::Codex => codex_brain(settings),
-        _ => http_brain(settings, provider),
-    }
-}
-
-#[cfg(feature = "codex")]
-fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(codex::brain(settings)?, retry(settings))))
-}
-
-#[cfg(not(feature = "codex"))]
-fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Err(AssembleError::NotInThisBuild { provider: Provider::Codex, feature: "codex" })
-}
-
-#[cfg(feature = "http")]
-fn http_brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(http::brain(settings, provider)?, retry(settings))))
-}
-
-#[cfg(not(feature = "http"))]
-fn http_brain(_: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
-    Err(AssembleError::NotInThisBuild { provider, feature: "http" })
-}
-
-/// When a request is made again.
-#[cfg(any(feature = "http", feature = "codex"))]
-fn retry(settings: &Settings) -> RetryPolicy {
-    let brain = &settings.brain;
-    let attempts_max = brain.retries.saturating_add(1);
-    RetryPolicy { attempts_max, backoff: brain.retry_backoff, backoff_max: brain.retry_backoff_max }
-}
-
-/// A turn must have the time for a request and its retries, however long the operator lets a server be silent.
-fn limits(settings: &Settings) -> Limits {
-    let brain = &settings.brain;
-    let longest = brain.request_timeout.max(settings.codex.timeout) + brain.retry_backoff_max;
-    let needed = longest.saturating_mul(brain.retries + 1).min(TURN_TIME_MAX);
+/// A turn must have the time for a request to each provider and its retries, however long the operator lets one be
+/// silent.
+fn limits(settings: &Settings, choice: &ProviderChoice) -> Limits {
+    let needed = time_needed(settings, choice).min(TURN_TIME_MAX);
     let mut limits = Limits::default();
     limits.turn_time_max = limits.turn_time_max.max(needed);
     limits

@@ -22,6 +22,8 @@ pub(super) fn report(
         None => (None, None),
     };
     report.fact("provider", provider);
+    let chain: Vec<_> = choice.chain.iter().map(|provider| provider.name()).collect();
+    report.fact("provider_chain", chain.join(","));
     report.fact("provider_reason", choice.why.as_deref().unwrap_or("RUSTY_PINCH_PROVIDER"));
     report.fact("model", model(settings, provider));
     report.fact("api_base", base.unwrap_or(UNSET));
@@ -31,10 +33,12 @@ pub(super) fn report(
     report.fact("retry_max_backoff_ms", brain.retry_backoff_max.as_millis());
     report.fact("api_key_loaded", key.is_some());
     report.fact("codex_enabled", settings.codex.enabled);
-    match endpoint {
-        Some(endpoint) => http(report, provider, &endpoint),
-        None if provider == Provider::Codex => report.check(codex_check(codex)),
-        None => local(report, brain),
+    for provider in &choice.chain {
+        match brain.endpoint(*provider) {
+            Some(endpoint) => http(report, *provider, &endpoint),
+            None if *provider == Provider::Codex => report.check(codex_check(codex)),
+            None => local(report, brain),
+        }
     }
 }
 
@@ -86,7 +90,7 @@ fn local(report: &mut Report, brain: &BrainSettings) {
     report.check(Check::ok("brain", "works offline; it picks tools by their examples and is no language model"));
     let idle =
         [(Provider::Openai, &brain.openai), (Provider::Openrouter, &brain.openrouter), (Provider::Groq, &brain.groq)];
-    if brain.provider.is_none() {
+    if brain.providers.is_empty() {
         for (provider, _) in idle.iter().filter(|(_, endpoint)| endpoint.key.is_some()) {
             let message =
                 format!("a key for `{provider}` is set and not used; RUSTY_PINCH_PROVIDER={provider} uses it");

@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn assistant(content: &str) -> Event {
-        Event::Assistant { content: content.into(), calls: vec![], brain: None, usage: None }
+        Event::Assistant { content: content.into(), calls: vec![], brain: None, tried: vec![], usage: None }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use crate::brain::{BrainError, Completion};
 use crate::data::Message;
 use crate::hands::{Risk, Tool, Toolbox};
 use crate::pulse::ApprovalPulse;
-use crate::store::MemoryStore;
+use crate::store::{Key, KeyRange, MemoryStore};
 use crate::sys::Clock;
 use crate::testing::{Fault, FaultPlan, FaultyBrain, FaultyStore, ScriptedBrain, VirtualClock, run_until_crash};
 
@@ -214,4 +214,26 @@ async fn what_the_situation_does_not_allow_is_refused() {
     assert!(report.failed.iter().all(|(_, error)| matches!(error, PulseError::Unfounded { .. })));
     assert!(till.clock.now() < approval.expires);
     till.agent(&FaultPlan::none()).approve(&approval.token).await.unwrap();
+}
+
+#[tokio::test]
+async fn b6_an_idle_system_makes_no_model_calls_and_writes_nothing() {
+    let till = Till::new();
+    let approval = till.ask("a").await;
+    let before = till.agent(&FaultPlan::none()).store().scan(&everything(), 100).await.unwrap();
+    let plan = FaultPlan::none();
+    let runner = PulseRunner::new(till.agent(&plan), ApprovalPulse);
+    // An approval waits, and an hour of ticks goes by that has nothing to do about it.
+    for _ in 0..60 {
+        let report = runner.tick().await.unwrap();
+        assert_eq!((report.done.len(), report.failed.len(), report.wake_at), (0, 0, Some(approval.expires)));
+        till.clock.advance(Duration::from_secs(9));
+    }
+    // Completions, appends and commits are effects of the plan, and there were none.
+    assert_eq!(plan.trace(), Vec::<String>::new());
+    assert_eq!(till.agent(&plan).store().scan(&everything(), 100).await.unwrap(), before);
+}
+
+fn everything() -> KeyRange {
+    KeyRange { from: Key::from_stored(""), until: Key::from_stored("\u{10ffff}") }
 }

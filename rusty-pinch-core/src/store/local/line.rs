@@ -161,7 +161,8 @@ mod tests {
     fn what_could_not_be_read_again_is_not_written() {
         let nested = (0..200).fold(json!(1), |value, _| json!([value]));
         let call = ToolCall { id: CallId::new("c").unwrap(), name: "t".into(), arguments: nested };
-        let event = Event::Assistant { content: String::new(), calls: vec![call], brain: None, usage: None };
+        let event =
+            Event::Assistant { content: String::new(), calls: vec![call], brain: None, tried: vec![], usage: None };
         assert!(matches!(encode(&[event.at(Timestamp::EPOCH)]), Err(StoreError::Failed { .. })));
         let error = encode(&[said(&"x".repeat(LINE_BYTES_MAX))]).unwrap_err();
         assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");

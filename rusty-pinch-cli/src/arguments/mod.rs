@@ -1,7 +1,11 @@
 //! What can be typed.
 
+mod brain;
+
 use clap::{Args, Parser, Subcommand};
 use rusty_pinch_core::{ApprovalToken, SessionId, ToolName};
+
+pub(crate) use brain::{Brain, Reset};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -9,7 +13,7 @@ Exit codes:
   1  failed
   2  the command line or the message is wrong
   3  the settings are wrong or incomplete
-  4  refused by policy
+  4  refused by policy, or by a cap on spending
   5  waits for an approval
   130  interrupted
 
@@ -50,6 +54,9 @@ pub(crate) enum Verb {
     Tools(Tools),
     /// Show counters and the last turn.
     Stats,
+    /// Show and repair the chain of providers.
+    #[command(subcommand)]
+    Brain(Brain),
     /// Show and decide calls that wait for an approval.
     #[command(subcommand)]
     Approvals(Approvals),

@@ -1,0 +1,88 @@
+//! `brain`: the chain of providers, as far as it is known without asking them.
+
+use std::fmt::Write;
+
+use rusty_pinch_core::config::{BrainStatus, BreakerState, MemberStatus, brain_status, reset_breakers};
+use rusty_pinch_core::{Clock, Provider, SystemClock};
+use serde_json::json;
+
+use crate::arguments::{Brain, Reset};
+use crate::failure::{Code, Failure};
+use crate::program::Program;
+use crate::verbs::stats::spend_page;
+
+pub(crate) async fn run(program: &Program, arguments: Brain) -> Result<Code, Failure> {
+    match arguments {
+        Brain::Status => status(program).await,
+        Brain::Reset(arguments) => reset(program, arguments).await,
+    }
+}
+
+async fn status(program: &Program) -> Result<Code, Failure> {
+    let status = brain_status(&program.settings, SystemClock.now()).await?;
+    if program.output.data_as_json() {
+        program.output.json(&status)?;
+    } else {
+        program.output.text(&page(&status))?;
+    }
+    Ok(Code::Done)
+}
+
+fn page(status: &BrainStatus) -> String {
+    let mut page = String::new();
+    if let Some(why) = &status.provider_reason {
+        // Writing to a string can't fail.
+        let _ = writeln!(page, "chosen because {why}");
+    }
+    for (index, member) in status.chain.iter().enumerate() {
+        let model = member.model.as_deref().map_or_else(String::new, |model| format!(" ({model})"));
+        let _ = writeln!(page, "{}. {}{model}: {}", index + 1, member.provider, state(member));
+        if let (Some(error), Some(at)) = (&member.last_error, member.last_failure_at) {
+            let _ = writeln!(page, "   last error   {at}: {error}");
+        }
+        if let Some(at) = member.last_success_at {
+            let _ = writeln!(page, "   last answer  {at}");
+        }
+    }
+    page.push_str(&status.spend.as_ref().map(spend_page).unwrap_or_default());
+    page
+}
+
+fn state(member: &MemberStatus) -> String {
+    if let Some(problem) = &member.problem {
+        return format!("can't be used: {problem}");
+    }
+    let until = member.until.map_or_else(String::new, |until| format!(" until {until}"));
+    match member.breaker {
+        BreakerState::Closed if member.failures == 0 => "ready".to_owned(),
+        BreakerState::Closed => format!("ready, after {} failures in a row", member.failures),
+        BreakerState::Open => format!("left alone{until}"),
+        BreakerState::HalfOpen => "to be tried with the next message".to_owned(),
+        BreakerState::Probing => format!("being tried{until}"),
+    }
+}
+
+async fn reset(program: &Program, arguments: Reset) -> Result<Code, Failure> {
+    let only = arguments.provider.as_deref().map(|name| known(program, name)).transpose()?;
+    let reset = reset_breakers(&program.settings, only, SystemClock.now()).await?;
+    if program.output.data_as_json() {
+        program.output.json(&json!({"reset": reset}))?;
+        return Ok(Code::Done);
+    }
+    let names: Vec<_> = reset.iter().map(|provider| provider.name()).collect();
+    program.output.text(&match names.as_slice() {
+        [] => "Every breaker is closed already.".to_owned(),
+        names => format!("Closed the breaker of {}.", names.join(", ")),
+    })?;
+    Ok(Code::Done)
+}
+
+/// The provider with this name, where the chain has it.
+fn known(program: &Program, name: &str) -> Result<Provider, Failure> {
+    let chain = rusty_pinch_core::config::provider_choice(&program.settings).chain;
+    chain.iter().copied().find(|provider| provider.name() == name).ok_or_else(|| {
+        let names: Vec<_> = chain.iter().map(|provider| provider.name()).collect();
+        let error = format!("{name:?} is not in the chain of providers");
+        Failure::usage(error, &format!("choose one of: {}", names.join(", ")))
+    })
+}

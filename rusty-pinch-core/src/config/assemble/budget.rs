@@ -1,0 +1,124 @@
+//! The budget as the settings say, and what `doctor` and `stats` tell of it.
+
+use std::sync::Arc;
+
+use super::open_store;
+use crate::brain::{
+    Billing, Budget, BudgetConfig, BudgetReport, CapStatus, CapUnit, Prices, PricesError, Pricing, Provider,
+};
+use crate::config::Settings;
+use crate::config::doctor::{Check, Fact, Report};
+use crate::store::{Store, StoreError};
+use crate::sys::{Clock, SystemClock};
+
+/// The budget that `settings` describe, on `store`.
+pub(super) fn open(settings: &Settings, store: &Arc<dyn Store>) -> Result<Budget, PricesError> {
+    let mut config = BudgetConfig::new(settings.budget.caps);
+    config.prices = prices(settings)?;
+    config.answer_tokens = settings.budget.answer_tokens;
+    Ok(Budget::new(Arc::clone(store), config))
+}
+
+fn prices(settings: &Settings) -> Result<Prices, PricesError> {
+    settings.budget.prices_file.as_deref().map_or_else(|| Ok(Prices::built_in()), Prices::load)
+}
+
+/// How `provider` bills what it is asked.
+pub(super) fn billing(settings: &Settings, provider: Provider) -> Billing {
+    match has_key(settings, provider) {
+        true => Billing::ByToken,
+        false => Billing::Subscription,
+    }
+}
+
+fn has_key(settings: &Settings, provider: Provider) -> bool {
+    match provider {
+        #[cfg(feature = "codex")]
+        Provider::Codex => super::codex::has_key(settings),
+        #[cfg(not(feature = "codex"))]
+        Provider::Codex => settings.codex.api_key.is_some(),
+        _ => true,
+    }
+}
+
+/// Why it can't be told what was spent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[error("what was spent today can't be read")]
+pub struct SpendError(#[from] StoreError);
+
+/// What was spent today (UTC), and the caps that `settings` set. Changes nothing, and makes no data folder.
+///
+/// # Errors
+/// [`SpendError`] when the records can't be read.
+pub async fn spend_today(settings: &Settings) -> Result<BudgetReport, SpendError> {
+    let store = open_store(settings)?;
+    Ok(BudgetReport::read(store, &settings.budget.caps, SystemClock.now()).await?)
+}
+
+/// Adds the caps, the date of the prices, and the price of what each provider of `chain` is asked for.
+pub(super) fn report(report: &mut Report, settings: &Settings, chain: &[Provider]) {
+    let mut fact = |name, value| report.facts.push(Fact { name, value });
+    fact("budget", caps(settings));
+    let prices = match prices(settings) {
+        Ok(prices) => prices,
+        Err(error) => {
+            fact("prices", "<unusable>".to_owned());
+            let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+            let fix = "correct the file, or unset RUSTY_PINCH_PRICES_FILE for the built-in prices";
+            report.check(Check::error("prices", format!("{error}{why}"), fix));
+            return;
+        }
+    };
+    let file = settings.budget.prices_file.as_ref();
+    let origin = file.map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
+    fact("prices", format!("as of {} ({origin})", prices.date()));
+    let pricing = |provider: &Provider| match provider {
+        Provider::Local => None,
+        other => Some(prices.pricing(other.name(), &model(settings, *other), has_key(settings, *other))),
+    };
+    let shown = |provider: &Provider| match chain {
+        [_] => price(pricing(provider)),
+        _ => format!("{provider}: {}", price(pricing(provider))),
+    };
+    fact("model_price", chain.iter().map(shown).collect::<Vec<_>>().join("; "));
+    for provider in chain.iter().filter(|provider| pricing(provider) == Some(Pricing::Unknown)) {
+        report.check(unpriced(settings, *provider, &model(settings, *provider)));
+    }
+}
+
+fn caps(settings: &Settings) -> String {
+    let shown = |cap: CapStatus| match cap.unit {
+        CapUnit::Tokens => format!("{} {} tokens", cap.scope.name(), cap.limit),
+        CapUnit::Usd => format!("{} ${}", cap.scope.name(), cap.limit),
+    };
+    let caps: Vec<_> = CapStatus::of(&settings.budget.caps).into_iter().map(shown).collect();
+    if caps.is_empty() { "<no cap>".to_owned() } else { caps.join(", ") }
+}
+
+/// The model as its brain names it.
+fn model(settings: &Settings, provider: Provider) -> String {
+    let own = settings.codex.model.as_deref().filter(|_| provider == Provider::Codex);
+    own.or(settings.brain.model(provider)).unwrap_or("default").to_owned()
+}
+
+fn price(pricing: Option<Pricing>) -> String {
+    match pricing {
+        None => "<free>".to_owned(),
+        Some(Pricing::Subscription) => "<subscription>".to_owned(),
+        Some(Pricing::Unknown) => "<unknown>".to_owned(),
+        Some(Pricing::PerToken(price)) => {
+            format!("${} in, ${} out per million tokens", price.input, price.output)
+        }
+    }
+}
+
+/// Worth knowing; and more than that where somebody relies on a cap that can't count it.
+fn unpriced(settings: &Settings, provider: Provider, model: &str) -> Check {
+    let message = format!("the model `{model}` of `{provider}` has no known price");
+    if settings.budget.caps.count_money() {
+        let message = format!("{message}: caps in US dollars don't count it, only those in tokens do");
+        return Check::warning("prices", message, "add it to a file that RUSTY_PINCH_PRICES_FILE names, or cap tokens");
+    }
+    Check::note("prices", format!("{message}; `stats` shows its tokens only"))
+}
