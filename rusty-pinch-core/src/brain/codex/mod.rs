@@ -15,6 +15,7 @@ mod detect;
 mod events;
 mod failure;
 mod prompt;
+mod quota;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use config::{
     OwnInvocation,
 };
 pub use detect::{CodexLogin, codex_login, find_codex};
+pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
 
 const NAME: &str = "codex";
 const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`, or choose another provider";
