@@ -42,14 +42,15 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain, Tried,
+    ACCOUNT_ID_BYTES_MAX, ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CODEX_ACCOUNTS_MAX,
+    CodexAccountSettings, CodexLoginSeed, CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint,
+    ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{
-    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexEnvironment,
-    CodexInvocation, CodexLogin, OwnInvocation, QuotaGauge, QuotaReading, QuotaWindow, codex_login, find_codex,
+    AccountId, AccountIdError, AccountStatus, CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexAccount,
+    CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation, CodexLogin, CodexPool, OwnInvocation, PoolPolicy,
+    PoolStatus, QuotaGauge, QuotaReading, QuotaWindow, codex_login, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{

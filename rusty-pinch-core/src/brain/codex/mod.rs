@@ -14,6 +14,7 @@ mod config;
 mod detect;
 mod events;
 mod failure;
+mod pool;
 mod prompt;
 mod quota;
 mod reply;
@@ -42,6 +43,7 @@ pub use config::{
     OwnInvocation,
 };
 pub use detect::{CodexLogin, codex_login, find_codex};
+pub use pool::*;
 pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
 
 const NAME: &str = "codex";
