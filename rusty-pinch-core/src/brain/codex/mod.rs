@@ -14,12 +14,15 @@ mod config;
 mod detect;
 mod events;
 mod failure;
+mod health;
 mod pool;
 mod prompt;
+mod queue;
 mod quota;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::fmt;
 use std::io;
@@ -43,8 +46,14 @@ pub use config::{
     OwnInvocation,
 };
 pub use detect::{CodexLogin, codex_login, find_codex};
+pub use health::{CODEX_HEALTHCHECK_ARGUMENTS, HealthReport};
 pub use pool::*;
+pub use queue::{
+    CodexTask, FinishedTask, OpenTask, QueueError, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX,
+    TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT, TaskEnding,
+};
 pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
+pub use work::{CodexStatus, CodexWork, CodexWorkConfig, QueueReason, Submitted, WorkError, Worked};
 
 const NAME: &str = "codex";
 const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`, or choose another provider";

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::health::HealthReport;
 use super::{NAME, QuotaGauge};
 use crate::brain::{Answerer, Brain, BrainError, BrainInfo, Completion, CompletionRequest, Deltas, Lane, Tried};
 use crate::data::Timestamp;
@@ -128,13 +129,10 @@ impl CodexPool {
         })
     }
 
-    /// Notes what a health check of `account` found.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it can't be kept.
-    pub(super) async fn checked(&self, account: &AccountId, error: Option<&str>) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.records.change(|state| state.account(account).checked(error, now)).await
+    /// Notes what a health check found.
+    pub(super) async fn checked(&self, report: &HealthReport) -> Result<(), StoreError> {
+        let (now, error) = (self.clock.now(), (!report.healthy).then_some(report.message.as_str()));
+        self.records.change(|state| state.account(&report.account_id).checked(error, now)).await
     }
 
     /// Chooses an account and counts a request against it. Durable when it returns.
