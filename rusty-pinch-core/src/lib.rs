@@ -53,7 +53,7 @@ pub use brain::{
     CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask, OwnInvocation,
     PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading, QuotaWindow, Submitted,
     TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT,
-    TaskEnding, WorkError, Worked, codex_login, find_codex,
+    TaskEnding, WorkError, Worked, codex_login, codex_login_of, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{
