@@ -235,7 +235,12 @@ impl CodexPool {
 impl Member {
     async fn ask(&self, request: &CompletionRequest, deltas: &Deltas) -> Result<Completion, BrainError> {
         self.prepare().await?;
-        self.brain.complete(request, deltas).await
+        let mut completion = self.brain.complete(request, deltas).await?;
+        // A program of the operator's own may print what it was given; answers are kept and shown.
+        if let Some(key) = &self.account.config.api_key {
+            completion.content = key.redact(&completion.content);
+        }
+        Ok(completion)
     }
 
     /// Makes what the account's home needs, once.
