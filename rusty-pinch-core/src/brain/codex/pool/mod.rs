@@ -10,6 +10,7 @@
 mod account;
 mod bounds;
 mod choose;
+mod decision;
 mod home;
 mod records;
 mod state;
@@ -36,6 +37,8 @@ use state::{AccountState, Outcome, PoolState};
 
 pub use account::{AccountId, AccountIdError, CodexAccount};
 pub use choose::PoolPolicy;
+#[doc(hidden)]
+pub use decision::PoolDecision;
 pub use status::{AccountStatus, PoolStatus};
 
 /// Thinks with whichever of several accounts can.
