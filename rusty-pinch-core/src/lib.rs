@@ -42,19 +42,24 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
+    ACCOUNT_ID_BYTES_MAX, ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy,
+    Breakers, CODEX_ACCOUNTS_MAX, CodexAccountSettings, CodexLoginSeed, CodexSettings, Completion, CompletionRequest,
+    Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane, LocalBrain, Permit, ProposedCall, Provider,
+    RetryPolicy, TimedBrain, Tried,
+};
+pub use brain::{
     ANSWER_TOKENS, Billing, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings, CapLimit, CapScope,
     CapStatus, CapUnit, Caps, Exceeded, LaneSpend, LedgerError, ModelSpend, Money, MoneyError, Price, Prices,
     PricesError, Pricing,
 };
-pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy, Breakers,
-    CodexSettings, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane,
-    LocalBrain, Permit, ProposedCall, Provider, RetryPolicy, TimedBrain, Tried,
-};
 #[cfg(feature = "codex")]
 pub use brain::{
-    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexEnvironment,
-    CodexInvocation, CodexLogin, OwnInvocation, codex_login, find_codex,
+    AccountId, AccountIdError, AccountStatus, CODEX_CONTEXT_TOKENS, CODEX_HEALTHCHECK_ARGUMENTS, CODEX_IDLE_TIMEOUT,
+    CODEX_MODEL_FLAG, CodexAccount, CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation, CodexLogin, CodexPool,
+    CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask, OwnInvocation,
+    PoolDecision, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading, QuotaWindow, Submitted,
+    TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT,
+    TaskEnding, WorkError, Worked, codex_login, codex_login_of, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{
@@ -76,7 +81,8 @@ pub use hands::{
     ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
 pub use pulse::{
-    Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
+    AccountCheck, Action, ActionDone, OodaPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, QueuedTask,
+    Situation, WaitingApproval,
 };
 pub use store::{
     Change, Entry, Event, Guard, JournalId, Key, KeyRange, Line, Located, LockName, MemoryStore, Page, Position,

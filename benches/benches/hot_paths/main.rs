@@ -4,12 +4,15 @@
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
 mod budget;
+mod codex;
 mod disk;
 mod failover;
 mod memory;
 
 criterion::criterion_group!(
     hot_paths,
+    codex::decisions,
+    codex::requests,
     memory::turns,
     memory::direct,
     budget::calls,

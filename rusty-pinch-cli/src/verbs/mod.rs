@@ -2,7 +2,9 @@
 
 pub(crate) mod approvals;
 pub(crate) mod brain;
+pub(crate) mod codex;
 pub(crate) mod doctor;
+pub(crate) mod pulse;
 pub(crate) mod repl;
 pub(crate) mod session;
 pub(crate) mod stats;
@@ -31,6 +33,8 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         Verb::Brain(arguments) => brain::run(program, arguments).await,
         Verb::Stats => stats::run(program).await,
         Verb::Approvals(arguments) => approvals::run(program, arguments).await,
+        Verb::Codex(arguments) => codex::run(program, arguments).await,
+        Verb::Pulse(arguments) => pulse::run(program, arguments).await,
         // These two are started elsewhere: one needs no valid settings, the other a thread that may block.
         Verb::Doctor | Verb::Repl(_) => Ok(Code::Usage),
     }

@@ -14,6 +14,7 @@ mod bad_input;
 mod brain;
 mod budget;
 mod codex;
+mod codex_pool;
 mod http;
 mod repl;
 mod settings;

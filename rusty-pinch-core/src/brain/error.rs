@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Tried;
 use super::budget::{self, Exceeded, LedgerError};
 use crate::data::Timestamp;
+use crate::store::StoreError;
 
 /// What a caller does about a [`BrainError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +177,37 @@ pub enum BrainError {
         #[source]
         source: Box<LedgerError>,
     },
+    /// None of the accounts can be asked: used up, failing, or asked in vain just now.
+    #[error("no account of {brain} can answer ({detail}){}", until(retry_at))]
+    NoAccount {
+        /// Which brain.
+        brain: String,
+        /// Each account and why not.
+        detail: String,
+        /// How many requests were made before.
+        asked: u32,
+        /// When one may be asked again, where that is known.
+        retry_at: Option<Timestamp>,
+    },
+    /// What is left of the quota is kept for people, and nobody waits for this request.
+    #[error("the rest of {brain} ({remaining_percent} %) is kept for people{}", until(until_at))]
+    Reserved {
+        /// Which brain.
+        brain: String,
+        /// How much is left.
+        remaining_percent: u8,
+        /// When background work is let in again, where that is known.
+        until_at: Option<Timestamp>,
+    },
+    /// What is remembered of the accounts can't be read or kept, so no request could be counted. None was made.
+    #[error("the records of the accounts of {brain} can't be kept, so none was asked")]
+    Records {
+        /// Which brain.
+        brain: String,
+        /// Why not.
+        #[source]
+        source: StoreError,
+    },
     /// It was tried several times.
     #[error(transparent)]
     Exhausted(Exhausted),
@@ -249,6 +281,9 @@ impl BrainError {
             | Self::ForeignTool { .. }
             | Self::Program { .. }
             | Self::TimedOut { .. }
+            | Self::NoAccount { .. }
+            | Self::Reserved { .. }
+            | Self::Records { .. }
             | Self::NotConfigured { .. }
             | Self::OverBudget { .. }
             | Self::BudgetUnknown { .. } => ErrorClass::FailOver,
@@ -261,7 +296,12 @@ impl BrainError {
     /// How many requests were made before it: none when nothing left the process.
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::NotConfigured { .. } | Self::OverBudget { .. } | Self::BudgetUnknown { .. } => 0,
+            Self::NotConfigured { .. }
+            | Self::OverBudget { .. }
+            | Self::BudgetUnknown { .. }
+            | Self::Reserved { .. }
+            | Self::Records { .. } => 0,
+            Self::NoAccount { asked, .. } => *asked,
             Self::Exhausted(exhausted) => exhausted.attempts,
             Self::AllFailed { attempts, .. } => *attempts,
             _ => 1,
@@ -298,6 +338,8 @@ impl BrainError {
         match self {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
             Self::QuotaExhausted { resets_at, .. } | Self::OverBudget { resets_at, .. } => *resets_at,
+            Self::NoAccount { retry_at, .. } => *retry_at,
+            Self::Reserved { until_at, .. } => *until_at,
             Self::Exhausted(exhausted) => exhausted.last.retry_at(),
             Self::AllFailed { retry_at, .. } => *retry_at,
             _ => None,
@@ -324,8 +366,12 @@ impl BrainError {
             | Self::Rejected { .. }
             | Self::OverBudget { .. }
             | Self::BudgetUnknown { .. }
+            | Self::Reserved { .. }
+            | Self::Records { .. }
             | Self::DeadlineExceeded { .. }
             | Self::AllFailed { .. } => false,
+            // The pool remembers by itself which account may be asked again, and when.
+            Self::NoAccount { .. } => false,
             Self::Exhausted(exhausted) => exhausted.last.is_the_providers(),
         }
     }

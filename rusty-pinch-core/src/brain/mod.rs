@@ -40,7 +40,10 @@ pub use failover::FailoverBrain;
 pub use http::*;
 pub use local::LocalBrain;
 pub use retry::{ATTEMPTS_MAX, RetryPolicy};
-pub use settings::{BrainSettings, BudgetSettings, CodexSettings, Endpoint, Provider};
+pub use settings::{
+    ACCOUNT_ID_BYTES_MAX, BrainSettings, BudgetSettings, CODEX_ACCOUNTS_MAX, CodexAccountSettings, CodexLoginSeed,
+    CodexSettings, Endpoint, Provider,
+};
 pub use timed::TimedBrain;
 
 /// Thinks: answers a prompt, or asks for tools to be called.

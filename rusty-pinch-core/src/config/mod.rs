@@ -24,6 +24,8 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "codex", feature = "sqlite"))]
+pub use assemble::codex_work;
 #[cfg(feature = "sqlite")]
 pub use assemble::{
     AssembleError, Assembled, BrainStatus, BreakerState, LeftOut, MemberStatus, SpendError, assemble, assemble_hands,

@@ -14,10 +14,15 @@ mod config;
 mod detect;
 mod events;
 mod failure;
+mod health;
+mod pool;
 mod prompt;
+mod queue;
+mod quota;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::fmt;
 use std::io;
@@ -40,7 +45,15 @@ pub use config::{
     CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexConfig, CodexEnvironment, CodexInvocation,
     OwnInvocation,
 };
-pub use detect::{CodexLogin, codex_login, find_codex};
+pub use detect::{CodexLogin, codex_login, codex_login_of, find_codex};
+pub use health::{CODEX_HEALTHCHECK_ARGUMENTS, HealthReport};
+pub use pool::*;
+pub use queue::{
+    CodexTask, FinishedTask, OpenTask, QueueError, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX,
+    TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT, TaskEnding,
+};
+pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
+pub use work::{CodexStatus, CodexWork, CodexWorkConfig, QueueReason, Submitted, WorkError, Worked};
 
 const NAME: &str = "codex";
 const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`, or choose another provider";

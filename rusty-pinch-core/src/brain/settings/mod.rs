@@ -1,5 +1,7 @@
 //! The brain's variables: which provider, which model, how it is reached and how often it is asked again.
 
+mod accounts;
+mod base64;
 pub(crate) mod budget;
 pub(crate) mod codex;
 
@@ -11,8 +13,11 @@ use serde::Serialize;
 use crate::config::{Kind, Reader, Section, Variable};
 use crate::data::Secret;
 
+pub(crate) use accounts::key_variables;
+pub use accounts::{ACCOUNT_ID_BYTES_MAX, CODEX_ACCOUNTS_MAX, CodexAccountSettings};
 pub use budget::BudgetSettings;
-pub use codex::CodexSettings;
+pub(crate) use codex::{ACCOUNT_API_KEY_ENV, ACCOUNTS};
+pub use codex::{CodexLoginSeed, CodexSettings};
 
 const PROVIDER: Variable = Variable::new(
     "RUSTY_PINCH_PROVIDER",

@@ -32,8 +32,12 @@ pub(super) struct Member {
 }
 
 /// Every provider of the choice, made without asking it anything.
-pub(super) fn members(settings: &Settings, choice: &ProviderChoice) -> Vec<Member> {
-    choice.chain.iter().map(|provider| Member { provider: *provider, brain: brain(settings, *provider) }).collect()
+pub(super) fn members(settings: &Settings, choice: &ProviderChoice, store: &Arc<dyn Store>) -> Vec<Member> {
+    choice
+        .chain
+        .iter()
+        .map(|provider| Member { provider: *provider, brain: brain(settings, *provider, store) })
+        .collect()
 }
 
 impl Chain {
@@ -48,7 +52,7 @@ impl Chain {
     ) -> Result<Self, AssembleError> {
         let budget = budget::open(settings, store)?;
         let (mut usable, mut left_out, mut first_error) = (Vec::new(), Vec::new(), None);
-        for Member { provider, brain } in members(settings, choice) {
+        for Member { provider, brain } in members(settings, choice, store) {
             match brain {
                 Ok(brain) => {
                     let brain: Arc<dyn Brain> = Arc::new(budget.around(brain, budget::billing(settings, provider)));
@@ -83,21 +87,21 @@ pub(super) fn why(error: &AssembleError) -> String {
     format!("{why}; {fix}")
 }
 
-fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+fn brain(settings: &Settings, provider: Provider, store: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
     match provider {
         Provider::Local => Ok(Arc::new(LocalBrain::default())),
-        Provider::Codex => codex_brain(settings),
+        Provider::Codex => codex_brain(settings, store),
         _ => http_brain(settings, provider),
     }
 }
 
 #[cfg(feature = "codex")]
-fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(super::codex::brain(settings)?))
+fn codex_brain(settings: &Settings, store: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
+    Ok(Arc::new(super::codex::pool(settings, Arc::clone(store))?))
 }
 
 #[cfg(not(feature = "codex"))]
-fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
+fn codex_brain(_: &Settings, _: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
     Err(AssembleError::NotInThisBuild { provider: Provider::Codex, feature: "codex" })
 }
 

@@ -1,41 +1,49 @@
-//! The Codex CLI as the settings say.
+//! The Codex CLI as the settings say: its accounts, and the pool of them.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::brain::{
-    BrainError, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexInvocation, CodexLogin, OwnInvocation, Provider,
-    TimedBrain, codex_login, find_codex,
+    AccountId, BrainError, CODEX_MODEL_FLAG, CodexAccount, CodexAccountSettings, CodexBrain, CodexConfig,
+    CodexInvocation, CodexLogin, CodexPool, CodexWork, CodexWorkConfig, OwnInvocation, PoolPolicy, Provider,
+    TimedBrain, codex_login, codex_login_of, find_codex,
 };
 use crate::config::{CodexReadiness, Settings};
+use crate::store::Store;
 use crate::sys::{Clock, SystemClock, SystemSpawn};
 
 /// The arguments of an invocation of one's own where only its flags are given.
 const USUAL_ARGUMENTS: [&str; 2] = ["exec", "--skip-git-repo-check"];
 const INSTALL: &str = "install it (`npm install -g @openai/codex`) and run `codex login`, or choose another provider";
 
-/// Whether program and login are there.
+/// Whether the program and the login of an account are there.
 pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
-    let codex = &settings.codex;
     let not_ready = |why: String, fix: &str| CodexReadiness::NotReady { why, fix: fix.to_owned() };
-    let Some(program) = program(settings) else {
-        return not_ready(format!("the Codex CLI `{}` was not found", codex.program.display()), INSTALL);
-    };
-    let program = program.display();
-    let home = home(settings);
-    match (&codex.api_key, home.as_deref().map_or(CodexLogin::None, codex_login)) {
-        (Some(_), _) => CodexReadiness::Ready { how: format!("{program} has a key") },
-        (None, CodexLogin::StoredKey) => CodexReadiness::Ready { how: format!("{program} is logged in with a key") },
-        (None, CodexLogin::ChatGpt) => CodexReadiness::Ready { how: format!("{program} is logged in with ChatGPT") },
-        (None, _) => {
-            let place = home.map_or_else(|| "no home folder".to_owned(), |home| home.display().to_string());
-            not_ready(
-                format!("the Codex CLI {program} is not logged in ({place})"),
-                "run `codex login`, set RUSTY_PINCH_CODEX_API_KEY, or choose another provider",
-            )
+    let accounts = match program(settings).and_then(|program| accounts(settings, &program)) {
+        Ok(accounts) => accounts,
+        Err(BrainError::NotConfigured { detail, fix, .. }) => {
+            return not_ready(format!("Codex can't be used: {detail}"), &fix);
         }
+        Err(error) => return not_ready(format!("Codex can't be used: {error}"), INSTALL),
+    };
+    let several = accounts.len() > 1;
+    let ready = accounts.iter().find_map(|account| {
+        let program = account.config.program.display();
+        let login = codex_login_of(account)?;
+        let who = if several { format!(", account `{}`,", account.id) } else { String::new() };
+        Some(format!("{program}{who} {login}"))
+    });
+    if let Some(how) = ready {
+        return CodexReadiness::Ready { how };
     }
+    let first = accounts.first();
+    let program = first.map(|account| account.config.program.display().to_string()).unwrap_or_default();
+    let home = first.map(|account| account.config.home.display().to_string()).unwrap_or_default();
+    not_ready(
+        format!("the Codex CLI {program} is not logged in ({home})"),
+        "run `codex login`, set RUSTY_PINCH_CODEX_API_KEY, or choose another provider",
+    )
 }
 
 /// Whether Codex is used with a key, which is billed by the token, and not with a login.
@@ -44,22 +52,71 @@ pub(super) fn has_key(settings: &Settings) -> bool {
     settings.codex.api_key.is_some() || stored()
 }
 
-pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, BrainError> {
+/// The pool of the accounts that the settings name.
+///
+/// # Errors
+/// [`BrainError::NotConfigured`] when the program is missing or has nowhere to be at home.
+pub(super) fn pool(settings: &Settings, store: Arc<dyn Store>) -> Result<CodexPool, BrainError> {
+    Ok(joined(settings, accounts(settings, &program(settings)?)?, store))
+}
+
+fn joined(settings: &Settings, accounts: Vec<CodexAccount>, store: Arc<dyn Store>) -> CodexPool {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let spawn = Arc::new(SystemSpawn::new(Arc::clone(&clock)));
+    let mut policy = PoolPolicy::default();
+    policy.window = settings.codex.rate_window;
+    policy.reserve_percent = settings.codex.reserve_percent;
+    let (timeout, of_pool) = (settings.codex.timeout, Arc::clone(&clock));
+    CodexPool::new(accounts, policy, store, of_pool, |account, _| {
+        let brain = CodexBrain::new(account.config.clone(), spawn.clone(), Arc::clone(&clock));
+        Arc::new(TimedBrain::new(brain, timeout, Arc::clone(&clock)))
+    })
+}
+
+/// What Codex does when nobody waits, with the pool of the accounts that the settings name. A program that is missing is
+/// for the health check to report.
+///
+/// # Errors
+/// [`BrainError::NotConfigured`] when it has nowhere to be at home.
+pub(super) fn work(settings: &Settings, store: &Arc<dyn Store>) -> Result<CodexWork, BrainError> {
     let codex = &settings.codex;
-    let missing = |detail: String, fix: &str| BrainError::NotConfigured {
-        brain: "codex".to_owned(),
-        detail,
-        fix: fix.to_owned(),
+    let program = program(settings).unwrap_or_else(|_| codex.program.clone());
+    let pool = Arc::new(joined(settings, accounts(settings, &program)?, Arc::clone(store)));
+    let mut config = CodexWorkConfig::default();
+    config.queue_capacity = codex.queue_capacity;
+    config.check_every = codex.healthcheck_interval;
+    config.check_arguments.clone_from(&codex.healthcheck_arguments);
+    Ok(CodexWork::new(pool, config, Arc::clone(store), Arc::new(SystemSpawn::new(Arc::new(SystemClock)))))
+}
+
+/// The accounts that the settings name. The first is at home where the operator's Codex is, the others in the data
+/// folder; each has its own login or key, and nobody else's.
+fn accounts(settings: &Settings, program: &Path) -> Result<Vec<CodexAccount>, BrainError> {
+    let codex = &settings.codex;
+    let home = home(settings).ok_or_else(|| missing("it has no home folder", "set RUSTY_PINCH_CODEX_HOME"))?;
+    let account = |(index, own): (usize, &CodexAccountSettings)| {
+        let id = AccountId::new(own.id.clone()).map_err(|error| {
+            missing(&format!("its account `{}`: {error}", own.id), "correct RUSTY_PINCH_CODEX_ACCOUNTS")
+        })?;
+        let is_first = index == 0;
+        let home = if is_first { home.clone() } else { settings.store.data_dir.join("codex").join(id.folder()) };
+        let mut config = CodexConfig::new(program, absolute(home));
+        configure(&mut config, settings);
+        config.model = own.model.clone().or(config.model);
+        config.api_key = own.api_key.clone().or_else(|| codex.api_key.clone().filter(|_| is_first));
+        let mut account = CodexAccount::new(id, config, own.requests_max);
+        account.api_key_env.clone_from(&own.api_key_env);
+        account.makes_home = !is_first;
+        account.login_seed = codex.login_seed.clone().filter(|_| is_first && account.config.api_key.is_none());
+        Ok(account)
     };
-    let Some(program) = program(settings) else {
-        return Err(missing(format!("its program `{}` was not found", codex.program.display()), INSTALL));
-    };
-    let Some(home) = home(settings) else {
-        return Err(missing("it has no home folder".to_owned(), "set RUSTY_PINCH_CODEX_HOME"));
-    };
-    let mut config = CodexConfig::new(program, home);
+    codex.accounts.iter().enumerate().map(account).collect()
+}
+
+/// What all accounts have in common.
+fn configure(config: &mut CodexConfig, settings: &Settings) {
+    let codex = &settings.codex;
     config.model = codex.model.clone().or_else(|| settings.brain.chosen_model(Provider::Codex).map(str::to_owned));
-    config.api_key.clone_from(&codex.api_key);
     config.base_url.clone_from(&codex.api_base);
     config.environment = settings.surroundings.codex.clone();
     config.idle_timeout = codex.timeout;
@@ -72,13 +129,21 @@ pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, Brain
             prompt_flag: codex.prompt_flag.clone().unwrap_or_default(),
         });
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let brain = CodexBrain::new(config, Arc::new(SystemSpawn::new(Arc::clone(&clock))), Arc::clone(&clock));
-    Ok(TimedBrain::new(brain, codex.timeout, clock))
 }
 
-fn program(settings: &Settings) -> Option<PathBuf> {
-    find_codex(&settings.codex.program, settings.surroundings.path.as_deref())
+/// A run works in a folder of its own, where a relative path would name something else.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn missing(detail: &str, fix: &str) -> BrainError {
+    BrainError::NotConfigured { brain: "codex".to_owned(), detail: detail.to_owned(), fix: fix.to_owned() }
+}
+
+fn program(settings: &Settings) -> Result<PathBuf, BrainError> {
+    let wanted = &settings.codex.program;
+    find_codex(wanted, settings.surroundings.path.as_deref())
+        .ok_or_else(|| missing(&format!("its program `{}` was not found", wanted.display()), INSTALL))
 }
 
 /// Codex's own folder.

@@ -68,7 +68,7 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
     let breakers = Breakers::new(Arc::clone(&store));
     let choice = provider_choice(settings);
     let mut chain = Vec::new();
-    for Member { provider, brain } in members(settings, &choice) {
+    for Member { provider, brain } in members(settings, &choice, &store) {
         let (who, problem) = match brain {
             Ok(brain) => (Some(brain.info().answerer()), None),
             Err(error) => (None, Some(why(&error))),
@@ -92,9 +92,10 @@ pub async fn reset_breakers(
     only: Option<Provider>,
     now: Timestamp,
 ) -> Result<Vec<Provider>, StoreError> {
-    let breakers = Breakers::new(open_store(settings)?);
+    let store = open_store(settings)?;
+    let breakers = Breakers::new(Arc::clone(&store));
     let mut reset = Vec::new();
-    for Member { provider, brain } in members(settings, &provider_choice(settings)) {
+    for Member { provider, brain } in members(settings, &provider_choice(settings), &store) {
         let Some(brain) = brain.ok().filter(|_| only.is_none_or(|only| only == provider)) else { continue };
         let who = brain.info().answerer();
         if breakers.look(&who, now).await.failures > 0 {
