@@ -48,8 +48,9 @@ pub use brain::{
 };
 #[cfg(feature = "codex")]
 pub use brain::{
-    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexEnvironment,
-    CodexInvocation, CodexLogin, OwnInvocation, QuotaGauge, QuotaReading, QuotaWindow, codex_login, find_codex,
+    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexAppServerBrain, CodexBrain, CodexConfig,
+    CodexEnvironment, CodexInvocation, CodexLogin, OwnInvocation, QuotaGauge, QuotaReading, QuotaWindow, codex_login,
+    find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{
