@@ -42,15 +42,19 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy,
-    TimedBrain, Tried,
+    ACCOUNT_ID_BYTES_MAX, ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CODEX_ACCOUNTS_MAX,
+    CodexAccountSettings, CodexLoginSeed, CodexSettings, CodexTransport, Completion, CompletionRequest, Delta, Deltas,
+    Endpoint, ErrorClass, Exhausted, Lane, LocalBrain, ProposedCall, Provider, RetryBrain, RetryPolicy, TimedBrain,
+    Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{
-    CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexAppServerBrain, CodexBrain, CodexConfig,
-    CodexEnvironment, CodexInvocation, CodexLogin, OwnInvocation, QuotaGauge, QuotaReading, QuotaWindow, codex_login,
-    find_codex,
+    AccountId, AccountIdError, AccountStatus, CODEX_CONTEXT_TOKENS, CODEX_HEALTHCHECK_ARGUMENTS, CODEX_IDLE_TIMEOUT,
+    CODEX_MODEL_FLAG, CodexAccount, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation,
+    CodexLogin, CodexPool, CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask,
+    OwnInvocation, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading, QuotaWindow, Submitted,
+    TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT,
+    TaskEnding, WorkError, Worked, codex_brain, codex_login, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{
@@ -72,7 +76,8 @@ pub use hands::{
     ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
 pub use pulse::{
-    Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
+    AccountCheck, Action, ActionDone, OodaPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, QueuedTask,
+    Situation, WaitingApproval,
 };
 pub use store::{
     Change, Entry, Event, Guard, JournalId, Key, KeyRange, Line, Located, LockName, MemoryStore, Page, Position,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::data::Timestamp;
+use crate::store::StoreError;
 
 /// What a caller does about a [`BrainError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +146,37 @@ pub enum BrainError {
         /// What to do about it.
         fix: String,
     },
+    /// None of the accounts can be asked: used up, failing, or asked in vain just now.
+    #[error("no account of {brain} can answer ({detail}){}", until(retry_at))]
+    NoAccount {
+        /// Which brain.
+        brain: String,
+        /// Each account and why not.
+        detail: String,
+        /// How many requests were made before.
+        asked: u32,
+        /// When one may be asked again, where that is known.
+        retry_at: Option<Timestamp>,
+    },
+    /// What is left of the quota is kept for people, and nobody waits for this request.
+    #[error("the rest of {brain} ({remaining_percent} %) is kept for people{}", until(until_at))]
+    Reserved {
+        /// Which brain.
+        brain: String,
+        /// How much is left.
+        remaining_percent: u8,
+        /// When background work is let in again, where that is known.
+        until_at: Option<Timestamp>,
+    },
+    /// What is remembered of the accounts can't be read or kept, so no request could be counted. None was made.
+    #[error("the records of the accounts of {brain} can't be kept, so none was asked")]
+    Records {
+        /// Which brain.
+        brain: String,
+        /// Why not.
+        #[source]
+        source: StoreError,
+    },
     /// It was tried several times.
     #[error(transparent)]
     Exhausted(Exhausted),
@@ -200,6 +232,9 @@ impl BrainError {
             | Self::TooLarge { .. }
             | Self::ForeignTool { .. }
             | Self::Program { .. }
+            | Self::NoAccount { .. }
+            | Self::Reserved { .. }
+            | Self::Records { .. }
             | Self::NotConfigured { .. } => ErrorClass::FailOver,
             Self::DeadlineExceeded { .. } => ErrorClass::Never,
             Self::Exhausted(exhausted) => exhausted.last.class(),
@@ -209,7 +244,8 @@ impl BrainError {
     /// How many requests were made before it: none when nothing left the process.
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::NotConfigured { .. } => 0,
+            Self::NotConfigured { .. } | Self::Reserved { .. } | Self::Records { .. } => 0,
+            Self::NoAccount { asked, .. } => *asked,
             Self::Exhausted(exhausted) => exhausted.attempts,
             _ => 1,
         }
@@ -237,6 +273,8 @@ impl BrainError {
         match self {
             Self::RateLimited { retry_at, .. } | Self::Overloaded { retry_at, .. } => *retry_at,
             Self::QuotaExhausted { resets_at, .. } => *resets_at,
+            Self::NoAccount { retry_at, .. } => *retry_at,
+            Self::Reserved { until_at, .. } => *until_at,
             Self::Exhausted(exhausted) => exhausted.last.retry_at(),
             _ => None,
         }

@@ -33,7 +33,10 @@ pub use error::{BrainError, ErrorClass, Exhausted};
 pub use http::*;
 pub use local::LocalBrain;
 pub use retry::{ATTEMPTS_MAX, RetryBrain, RetryPolicy};
-pub use settings::{BrainSettings, CodexSettings, Endpoint, Provider};
+pub use settings::{
+    ACCOUNT_ID_BYTES_MAX, BrainSettings, CODEX_ACCOUNTS_MAX, CodexAccountSettings, CodexLoginSeed, CodexSettings,
+    CodexTransport, Endpoint, Provider,
+};
 pub use timed::TimedBrain;
 
 /// Thinks: answers a prompt, or asks for tools to be called.
@@ -77,7 +80,7 @@ pub struct BrainInfo {
 }
 
 /// Who waits for the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// A person.

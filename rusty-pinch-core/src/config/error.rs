@@ -43,6 +43,18 @@ pub enum SettingsProblem {
         /// What it has to be.
         rule: String,
     },
+    /// An entry of a list breaks a rule. Its text is not kept, for a secret may stand there by mistake.
+    #[error("{name}, entry {entry}: {why}")]
+    Entry {
+        /// The variable, under the name that was used.
+        name: String,
+        /// Which entry: its number, from 1, and its id.
+        entry: String,
+        /// What is wrong.
+        why: String,
+        /// What to do.
+        fix: String,
+    },
     /// A value is not UTF-8.
     #[error("{name} ({origin}) is not valid UTF-8 text")]
     NotUnicode {
@@ -94,7 +106,7 @@ impl SettingsProblem {
         match self {
             Self::Value { name, rule, .. } => format!("set {name} to {rule}, or unset it for its default"),
             Self::NotUnicode { name, .. } => format!("set {name} to UTF-8 text, or unset it"),
-            Self::Contradiction { fix, .. } | Self::EnvFile { fix, .. } => fix.clone(),
+            Self::Contradiction { fix, .. } | Self::EnvFile { fix, .. } | Self::Entry { fix, .. } => fix.clone(),
             Self::EnvFileLine { .. } => {
                 "write it as NAME=value, with single quotes around a value that holds blanks, `$`, `#` or quotes; \
                  comments begin with #"

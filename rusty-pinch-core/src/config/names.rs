@@ -46,8 +46,9 @@ pub(crate) fn is_ours(name: &str) -> bool {
 
 /// Names in `vars` that begin like ours and are in no table.
 pub(crate) fn unknown(vars: &Vars) -> Vec<UnknownName> {
+    let named = vars.key_variables();
     vars.names()
-        .filter(|name| name.starts_with(PREFIX) && !known_names().any(|known| known == *name))
+        .filter(|name| name.starts_with(PREFIX) && !named.contains(*name) && !known_names().any(|known| known == *name))
         .map(|name| UnknownName { name: name.to_owned(), nearest: nearest(name) })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::SettingsProblem;
-use super::variable::{Kind, TEXT_BYTES_MAX, Variable};
+use super::variable::{Kind, Variable};
 use super::vars::{Given, Origin, Vars};
 use crate::data::Secret;
 
@@ -41,6 +41,17 @@ impl<'a> Reader<'a> {
         self.problems.push(SettingsProblem::Contradiction { why: why.into(), fix: fix.into() });
     }
 
+    /// Notes that an entry of a list breaks a rule.
+    pub(crate) fn entry(&mut self, variable: &Variable, entry: String, why: String, fix: String) {
+        let name = self.given_as(variable).unwrap_or(variable.name).to_owned();
+        self.problems.push(SettingsProblem::Entry { name, entry, why, fix });
+    }
+
+    /// The secret in a variable that another variable names.
+    pub(crate) fn named_secret(&self, name: &str) -> Option<Secret> {
+        self.vars.named(name).map(Secret::from)
+    }
+
     /// The value through `parse`, which says in its error what the value must be.
     pub(crate) fn parse<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         #[cfg(test)]
@@ -49,7 +60,7 @@ impl<'a> Reader<'a> {
             Some((name, given)) => (name, given.origin.clone(), given.value.trim()),
             None => (variable.name, Origin::Environment, variable.default?),
         };
-        match bounded(text).and_then(|()| parse(text)) {
+        match bounded(text, variable.kind.bytes_max()).and_then(|()| parse(text)) {
             Ok(value) => Some(value),
             Err(rule) => {
                 let value = (!may_be_secret(variable.kind, text)).then(|| shortened(text));
@@ -128,9 +139,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn bounded(text: &str) -> Result<(), String> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("text of at most {TEXT_BYTES_MAX} bytes"));
+fn bounded(text: &str, bytes_max: usize) -> Result<(), String> {
+    if text.len() > bytes_max {
+        return Err(format!("text of at most {bytes_max} bytes"));
     }
     if text.chars().any(char::is_control) {
         return Err("one line without control characters".to_owned());
@@ -141,7 +152,7 @@ fn bounded(text: &str) -> Result<(), String> {
 /// Whether a value must not be shown: a secret, and a URL that may hold one in front of an `@` or behind a `?`.
 fn may_be_secret(kind: Kind, text: &str) -> bool {
     match kind {
-        Kind::Secret => true,
+        Kind::Secret | Kind::Accounts | Kind::VariableName | Kind::Base64 => true,
         Kind::Url => text.contains(['@', '?', '#']),
         _ => false,
     }

@@ -129,6 +129,6 @@ impl Settings {
 
     /// Every secret among them, for [`Redactor`](crate::Redactor).
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.brain.secrets().chain(&self.codex.api_key)
+        self.brain.secrets().chain(self.codex.secrets())
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::names::{SECTIONS, variables};
 use super::no_effect::NO_EFFECT;
 use super::*;
-use crate::brain::Provider;
+use crate::brain::{CodexTransport, Provider};
 
 fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_vars(&pairs.iter().copied().collect())
@@ -205,6 +205,20 @@ fn blank_arguments_mean_none_and_unset_means_the_built_in_invocation() {
 }
 
 #[test]
+fn the_transport_of_codex_is_a_word_and_a_server_takes_no_invocation_of_ones_own() {
+    let transport = |value| load(&[("RUSTY_PINCH_CODEX_TRANSPORT", value)]).unwrap().codex.transport;
+    assert_eq!((transport(""), transport("exec")), (CodexTransport::Exec, CodexTransport::Exec));
+    assert_eq!(transport(" App-Server "), CodexTransport::AppServer);
+    let bad = problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "appserver")]).concat();
+    assert!(bad.contains("RUSTY_PINCH_CODEX_TRANSPORT") && bad.contains("`app-server`"), "{bad}");
+    for own in ["RUSTY_PINCH_CODEX_CLI_ARGS", "RUSTY_PINCH_CODEX_PROMPT_FLAG", "RUSTY_PINCH_CODEX_MODEL_FLAG"] {
+        let both = problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "app-server"), (own, "-x")]).concat();
+        assert!(both.contains("set it to `exec`") && both.contains(own), "{both}");
+        assert_eq!(problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "exec"), (own, "-x")]), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn unknown_names_are_reported_with_the_nearest_and_old_ones_with_their_room() {
     let sources = load(&[
         ("RUSTY_PINCH_PROVIDR", "local"),
@@ -303,4 +317,58 @@ fn the_example_file_is_valid_as_it_is_and_with_its_defaults_uncommented() {
         let (vars, found) = Vars::from_sources([], &file);
         Settings::from_parts(&vars, found).unwrap();
     }
+}
+
+#[test]
+fn accounts_of_codex_have_their_keys_and_no_message_shows_one() {
+    let settings = load(&[
+        ("RUSTY_PINCH_CODEX_ACCOUNTS", "work|WORK_KEY|5|small; home"),
+        ("WORK_KEY", "sk-work"),
+        ("RUSTY_PINCH_CODEX_ACCOUNT_MAX_REQUESTS", "9"),
+    ])
+    .unwrap();
+    let [work, home] = &settings.codex.accounts[..] else { panic!("{:?}", settings.codex.accounts) };
+    assert_eq!((work.id.as_str(), work.requests_max, work.model.as_deref()), ("work", 5, Some("small")));
+    assert_eq!((home.id.as_str(), home.requests_max, home.api_key.is_none()), ("home", 9, true));
+    assert!(settings.secrets().any(|secret| secret.expose() == "sk-work"));
+    assert!(!format!("{settings:?}").contains("sk-work"));
+
+    let usual = load(&[]).unwrap().codex;
+    assert_eq!(
+        (usual.accounts.len(), usual.accounts[0].id.as_str(), usual.accounts[0].requests_max),
+        (1, "default", 200)
+    );
+    assert_eq!((usual.queue_capacity, usual.reserve_percent, usual.rate_window.as_secs()), (256, 25, 3600));
+    assert_eq!(usual.healthcheck_arguments, ["--version"]);
+
+    for (name, value, said) in [
+        ("RUSTY_PINCH_CODEX_ACCOUNTS", "a|sk-hush", "entry 1 (`a`): its api_key_env"),
+        ("RUSTY_PINCH_CODEX_ACCOUNTS", "a|NOT_SET", "in the variable NOT_SET, which is not set"),
+        ("RUSTY_PINCH_CODEX_ACCOUNTS", "a;a", "another entry has the same id"),
+        ("RUSTY_PINCH_CODEX_ACCOUNT_API_KEY_ENV", "sk-hush", "the name of a variable"),
+        ("RUSTY_PINCH_CODEX_CHATGPT_AUTH_JSON_B64", "aHVzaA==", "a JSON object as base64"),
+    ] {
+        let error = load(&[(name, value)]).unwrap_err();
+        let shown = format!("{error} {error:?} {:?}", error.problems[0].fix());
+        assert!(shown.contains(name) && shown.contains(said) && !shown.contains("hush"), "{shown}");
+    }
+    let both = [("RUSTY_PINCH_CODEX_CHATGPT_AUTH_FILE", "/x"), ("RUSTY_PINCH_CODEX_CHATGPT_AUTH_JSON_B64", "e30=")];
+    assert!(problems(&both).concat().contains("both set"));
+}
+
+#[test]
+fn a_key_is_read_from_the_variable_that_an_account_names_whatever_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vars");
+    let text = "RUSTY_PINCH_CODEX_ACCOUNTS='a|MY_KEY|; b|RUSTY_PINCH_MY_KEY;c|OTHER'\nMY_KEY=sk-file\nOTHER=sk-other\nSTRANGER=x\n";
+    std::fs::write(&file, text).unwrap();
+    let environment = [("MY_KEY", "sk-environment"), ("RUSTY_PINCH_MY_KEY", "sk-b"), ("STRANGER", "y")];
+    let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let (vars, found) = Vars::from_sources(environment, &file);
+    let settings = Settings::from_parts(&vars, found).unwrap();
+    let keys: Vec<_> =
+        settings.codex.accounts.iter().filter_map(|a| a.api_key.as_ref()).map(|k| k.expose().as_str()).collect();
+    assert_eq!(keys, ["sk-environment", "sk-b", "sk-other"]);
+    assert!(settings.sources.unknown.is_empty(), "{:?}", settings.sources.unknown);
+    assert_eq!(vars.named("STRANGER"), None, "what nobody names is not kept");
 }

@@ -44,6 +44,12 @@ pub(crate) enum Kind {
     List,
     /// A program's arguments, separated by blanks. Set but empty means none.
     Words,
+    /// Codex accounts. Never shown: a key may stand there by mistake.
+    Accounts,
+    /// The name of another variable. Never shown: it may be a key by mistake.
+    VariableName,
+    /// A JSON object as base64, which is never shown.
+    Base64,
     /// A program's flag. Set but empty means that what follows the flag is passed without one.
     Flag,
 }
@@ -52,6 +58,11 @@ impl Kind {
     /// Whether a value that is set but blank means something else than one that is not set.
     pub(crate) fn takes_blank(self) -> bool {
         matches!(self, Self::Words | Self::Flag)
+    }
+
+    /// The longest value, in bytes.
+    pub(crate) fn bytes_max(self) -> usize {
+        if self == Self::Base64 { BASE64_BYTES_MAX } else { TEXT_BYTES_MAX }
     }
 
     /// The rule that a value has to keep, read after "it must be".
@@ -69,6 +80,9 @@ impl Kind {
             }
             Self::List => "names separated by commas".to_owned(),
             Self::Words => "arguments separated by blanks; empty for none".to_owned(),
+            Self::Accounts => "accounts `id|api_key_env|max_requests|model`, entries apart by `;`".to_owned(),
+            Self::VariableName => "the name of a variable: capital letters, digits and `_`".to_owned(),
+            Self::Base64 => format!("a JSON object as base64, of at most {BASE64_BYTES_MAX} bytes"),
             Self::Flag => "a flag such as `--model`; empty for none".to_owned(),
         }
     }
@@ -85,12 +99,18 @@ impl Kind {
             Self::Choice(_) => "choice",
             Self::List => "list",
             Self::Words => "arguments",
+            Self::Accounts => "accounts",
+            Self::VariableName => "variable name",
+            Self::Base64 => "secret in base64",
             Self::Flag => "flag",
         }
     }
 }
 
-/// The longest value, in bytes.
+/// The longest value in base64, in bytes: logins are a few kilobytes.
+pub(crate) const BASE64_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest other value, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 4096;
 
 impl Variable {

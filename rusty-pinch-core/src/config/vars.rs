@@ -1,6 +1,6 @@
 //! The variables that were given, and where each came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use super::error::SettingsProblem;
 use super::names::is_ours;
 #[cfg(all(feature = "codex", feature = "sqlite"))]
 use super::surroundings::Surroundings;
+use super::variable::Variable;
+use crate::brain::settings::{ACCOUNT_API_KEY_ENV, ACCOUNTS, key_variables};
 
 /// Names the file of variables, instead of `./.env`.
 pub(crate) const ENV_FILE_VARIABLE: &str = "RUSTY_PINCH_ENV_FILE";
@@ -44,6 +46,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Default)]
 pub struct Vars {
     values: BTreeMap<String, Given>,
+    /// Variables that a value of ours names.
+    named: BTreeMap<String, String>,
     env_file: Option<PathBuf>,
     #[cfg(all(feature = "codex", feature = "sqlite"))]
     surroundings: Surroundings,
@@ -99,12 +103,12 @@ impl Vars {
             ..Self::default()
         };
         let mut problems = Vec::new();
-        for (name, value) in environment {
+        for (name, value) in &environment {
             let name = name.to_string_lossy().into_owned();
             if !is_ours(&name) {
                 continue;
             }
-            match value.into_string() {
+            match value.clone().into_string() {
                 Ok(value) => vars.insert(name, Given { value, origin: Origin::Environment }),
                 Err(_) => problems.push(SettingsProblem::NotUnicode { name, origin: Origin::Environment }),
             }
@@ -113,16 +117,35 @@ impl Vars {
             vars.values.get(ENV_FILE_VARIABLE).map(|given| given.value.trim()).filter(|path| !path.is_empty());
         let path = explicit.map_or_else(|| env_file_default.to_owned(), PathBuf::from);
         let found = env_file::read(&path, explicit.is_some(), &mut problems);
-        if let Some(pairs) = found {
+        if found.is_some() {
             vars.env_file = Some(path);
-            for (name, given) in pairs {
-                // The environment is the operator's last word.
-                if is_ours(&name) && !vars.values.contains_key(&name) {
-                    vars.insert(name, given);
-                }
+        }
+        let pairs = found.unwrap_or_default();
+        for (name, given) in &pairs {
+            // The environment is the operator's last word.
+            if is_ours(name) && !vars.values.contains_key(name) {
+                vars.insert(name.clone(), given.clone());
+            }
+        }
+        for name in vars.key_variables() {
+            let given = environment.iter().find(|(found, _)| *found == *name);
+            let given = given.and_then(|(_, value)| value.to_str().map(str::to_owned));
+            if let Some(value) = given.or_else(|| pairs.get(&name).map(|given| given.value.clone())) {
+                vars.named.insert(name, value);
             }
         }
         (vars, problems)
+    }
+
+    /// The variables of any name that a value of ours says a key is in.
+    pub(crate) fn key_variables(&self) -> BTreeSet<String> {
+        let value = |variable: &Variable| self.get(variable.name).map(|given| given.value.as_str());
+        key_variables(value(&ACCOUNTS), value(&ACCOUNT_API_KEY_ENV))
+    }
+
+    /// The value of a variable that a value of ours names.
+    pub(crate) fn named(&self, name: &str) -> Option<&str> {
+        self.named.get(name).map(String::as_str).or_else(|| self.get(name).map(|given| given.value.as_str()))
     }
 
     fn insert(&mut self, name: String, given: Given) {

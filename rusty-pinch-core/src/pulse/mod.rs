@@ -4,7 +4,7 @@
 //! situation, acting, waiting) is the business of [`PulseRunner`]. Nothing here reads a clock, a store or a model, so an
 //! idle system costs nothing but the wait for its next instant.
 
-mod approval;
+mod ooda;
 mod runner;
 
 use std::fmt::Debug;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::data::{ApprovalToken, Timestamp};
 use crate::store::Revision;
 
-pub use approval::ApprovalPulse;
+pub use ooda::OodaPulse;
 pub use runner::{ActionDone, PulseError, PulseReport, PulseRunner};
 
 /// Decides what to do in a situation.
@@ -45,6 +45,46 @@ pub struct Situation {
     pub waiting: Vec<WaitingApproval>,
     /// Approvals with a verdict that is not carried out yet.
     pub verdicts: Vec<ApprovalToken>,
+    /// The task that is next in Codex's queue, if it is due and an account may be asked for it.
+    pub task: Option<QueuedTask>,
+    /// When there may be such a task, where there is none and that is known.
+    pub task_at: Option<Timestamp>,
+    /// Codex's accounts, and when each is to be looked at.
+    pub checks: Vec<AccountCheck>,
+}
+
+/// A task that may be worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueuedTask {
+    /// Its number.
+    pub id: u64,
+    /// The revision of its record.
+    pub revision: Revision,
+}
+
+impl QueuedTask {
+    /// The task with this number.
+    pub fn new(id: u64, revision: Revision) -> Self {
+        Self { id, revision }
+    }
+}
+
+/// An account that is looked at from time to time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountCheck {
+    /// Its name.
+    pub account: String,
+    /// When it is to be looked at.
+    pub due: Timestamp,
+}
+
+impl AccountCheck {
+    /// A look at `account` that is due at `due`.
+    pub fn new(account: impl Into<String>, due: Timestamp) -> Self {
+        Self { account: account.into(), due }
+    }
 }
 
 /// An approval without a verdict.
@@ -89,6 +129,18 @@ pub enum Action {
     Expire {
         /// The approval.
         token: ApprovalToken,
+        /// The revision that was seen.
+        revision: Revision,
+    },
+    /// Look whether this account of Codex can be used. It asks no model, and twice does no harm, so it needs no revision.
+    CheckHealth {
+        /// The account.
+        account: String,
+    },
+    /// Ask Codex for this task, if its record still has this revision.
+    DrainTask {
+        /// The task.
+        task: u64,
         /// The revision that was seen.
         revision: Revision,
     },

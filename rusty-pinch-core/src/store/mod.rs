@@ -9,6 +9,8 @@
 mod entry;
 mod error;
 mod journal;
+#[cfg(feature = "codex")]
+pub(crate) mod lease;
 #[cfg(feature = "sqlite")]
 mod local;
 mod memory;

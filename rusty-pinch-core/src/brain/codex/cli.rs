@@ -175,6 +175,23 @@ pub(super) fn catalogue(config: &CodexConfig, directory: &Path, deadline: Timest
     }
 }
 
+/// Runs the program with `arguments`, to see whether it works.
+pub(super) fn check(config: &CodexConfig, arguments: &[String], directory: &Path, deadline: Timestamp) -> Command {
+    Command {
+        program: config.program.clone(),
+        arguments: arguments.iter().map(OsString::from).collect(),
+        environment: environment(config),
+        directory: directory.to_owned(),
+        input: Input::from([]),
+        limits: OutputLimits {
+            stdout_bytes_max: STDERR_BYTES_MAX,
+            stderr_bytes_max: STDERR_BYTES_MAX,
+            ..OutputLimits::default()
+        },
+        deadline,
+    }
+}
+
 /// Why an invocation of one's own can't be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OwnError {

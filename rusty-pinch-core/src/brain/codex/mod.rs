@@ -16,11 +16,16 @@ mod config;
 mod detect;
 mod events;
 mod failure;
+mod health;
+mod pool;
 mod prompt;
+mod queue;
 mod quota;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod transport;
+mod work;
 
 use std::fmt;
 use std::io;
@@ -45,7 +50,15 @@ pub use config::{
     OwnInvocation,
 };
 pub use detect::{CodexLogin, codex_login, find_codex};
+pub use health::{CODEX_HEALTHCHECK_ARGUMENTS, HealthReport};
+pub use pool::*;
+pub use queue::{
+    CodexTask, FinishedTask, OpenTask, QueueError, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX,
+    TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT, TaskEnding,
+};
 pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
+pub use transport::codex_brain;
+pub use work::{CodexStatus, CodexWork, CodexWorkConfig, QueueReason, Submitted, WorkError, Worked};
 
 /// Thinks with one account of the Codex CLI.
 ///

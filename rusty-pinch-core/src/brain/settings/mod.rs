@@ -1,5 +1,7 @@
 //! The brain's variables: which provider, which model, how it is reached and how often it is asked again.
 
+mod accounts;
+mod base64;
 pub(crate) mod codex;
 
 use std::fmt;
@@ -10,7 +12,10 @@ use serde::Serialize;
 use crate::config::{Kind, Reader, Section, Variable};
 use crate::data::Secret;
 
-pub use codex::CodexSettings;
+pub(crate) use accounts::key_variables;
+pub use accounts::{ACCOUNT_ID_BYTES_MAX, CODEX_ACCOUNTS_MAX, CodexAccountSettings};
+pub(crate) use codex::{ACCOUNT_API_KEY_ENV, ACCOUNTS};
+pub use codex::{CodexLoginSeed, CodexSettings, CodexTransport};
 
 const PROVIDER: Variable = Variable::new(
     "RUSTY_PINCH_PROVIDER",

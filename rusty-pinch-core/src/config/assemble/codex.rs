@@ -1,59 +1,116 @@
-//! The Codex CLI as the settings say.
+//! The Codex CLI as the settings say: its accounts, and the pool of them.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::brain::{
-    BrainError, CODEX_MODEL_FLAG, CodexBrain, CodexConfig, CodexInvocation, CodexLogin, OwnInvocation, TimedBrain,
-    codex_login, find_codex,
+    AccountId, BrainError, CODEX_MODEL_FLAG, CodexAccount, CodexAccountSettings, CodexConfig, CodexInvocation,
+    CodexLogin, CodexPool, OwnInvocation, PoolPolicy, TimedBrain, codex_brain, codex_login, find_codex,
 };
 use crate::config::{CodexReadiness, Settings};
+use crate::store::Store;
 use crate::sys::{Clock, SystemClock, SystemSpawn};
 
 /// The arguments of an invocation of one's own where only its flags are given.
 const USUAL_ARGUMENTS: [&str; 2] = ["exec", "--skip-git-repo-check"];
 const INSTALL: &str = "install it (`npm install -g @openai/codex`) and run `codex login`, or choose another provider";
 
-/// Whether program and login are there.
+/// Whether the program and the login of an account are there.
 pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
-    let codex = &settings.codex;
     let not_ready = |why: String, fix: &str| CodexReadiness::NotReady { why, fix: fix.to_owned() };
-    let Some(program) = program(settings) else {
-        return not_ready(format!("the Codex CLI `{}` was not found", codex.program.display()), INSTALL);
-    };
-    let program = program.display();
-    let home = home(settings);
-    match (&codex.api_key, home.as_deref().map_or(CodexLogin::None, codex_login)) {
-        (Some(_), _) => CodexReadiness::Ready { how: format!("{program} has a key") },
-        (None, CodexLogin::StoredKey) => CodexReadiness::Ready { how: format!("{program} is logged in with a key") },
-        (None, CodexLogin::ChatGpt) => CodexReadiness::Ready { how: format!("{program} is logged in with ChatGPT") },
-        (None, _) => {
-            let place = home.map_or_else(|| "no home folder".to_owned(), |home| home.display().to_string());
-            not_ready(
-                format!("the Codex CLI {program} is not logged in ({place})"),
-                "run `codex login`, set RUSTY_PINCH_CODEX_API_KEY, or choose another provider",
-            )
+    let accounts = match accounts(settings) {
+        Ok(accounts) => accounts,
+        Err(BrainError::NotConfigured { detail, fix, .. }) => {
+            return not_ready(format!("Codex can't be used: {detail}"), &fix);
         }
+        Err(error) => return not_ready(format!("Codex can't be used: {error}"), INSTALL),
+    };
+    let several = accounts.len() > 1;
+    let ready = accounts.iter().find_map(|account| {
+        let program = account.config.program.display();
+        let login = login(account)?;
+        let who = if several { format!(", account `{}`,", account.id) } else { String::new() };
+        Some(format!("{program}{who} {login}"))
+    });
+    if let Some(how) = ready {
+        return CodexReadiness::Ready { how };
+    }
+    let first = accounts.first();
+    let program = first.map(|account| account.config.program.display().to_string()).unwrap_or_default();
+    let home = first.map(|account| account.config.home.display().to_string()).unwrap_or_default();
+    not_ready(
+        format!("the Codex CLI {program} is not logged in ({home})"),
+        "run `codex login`, set RUSTY_PINCH_CODEX_API_KEY, or choose another provider",
+    )
+}
+
+/// What `account` proves with who it is, where it can.
+fn login(account: &CodexAccount) -> Option<&'static str> {
+    match (&account.config.api_key, codex_login(&account.config.home)) {
+        (Some(_), _) => Some("has a key"),
+        (None, CodexLogin::StoredKey) => Some("is logged in with a key"),
+        (None, CodexLogin::ChatGpt) => Some("is logged in with ChatGPT"),
+        (None, _) => account.login_seed.is_some().then_some("has a login to begin with"),
     }
 }
 
-pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, BrainError> {
+/// The pool of the accounts that the settings name.
+///
+/// # Errors
+/// [`BrainError::NotConfigured`] when the program is missing or has nowhere to be at home.
+pub(super) fn pool(settings: &Settings, store: Arc<dyn Store>) -> Result<CodexPool, BrainError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let spawn = Arc::new(SystemSpawn::new(Arc::clone(&clock)));
+    let mut policy = PoolPolicy::default();
+    policy.window = settings.codex.rate_window;
+    policy.reserve_percent = settings.codex.reserve_percent;
+    let (timeout, of_pool) = (settings.codex.timeout, Arc::clone(&clock));
+    let transport = settings.codex.transport;
+    Ok(CodexPool::new(accounts(settings)?, policy, store, of_pool, |account, quota| {
+        let brain = codex_brain(transport, account.config.clone(), spawn.clone(), Arc::clone(&clock), quota);
+        Arc::new(TimedBrain::new(brain, timeout, Arc::clone(&clock)))
+    }))
+}
+
+/// The accounts that the settings name. The first is at home where the operator's Codex is, the others in the data
+/// folder; each has its own login or key, and nobody else's.
+fn accounts(settings: &Settings) -> Result<Vec<CodexAccount>, BrainError> {
     let codex = &settings.codex;
     let missing = |detail: String, fix: &str| BrainError::NotConfigured {
         brain: "codex".to_owned(),
         detail,
         fix: fix.to_owned(),
     };
-    let Some(program) = program(settings) else {
+    let Some(program) = find_codex(&codex.program, settings.surroundings.path.as_deref()) else {
         return Err(missing(format!("its program `{}` was not found", codex.program.display()), INSTALL));
     };
     let Some(home) = home(settings) else {
         return Err(missing("it has no home folder".to_owned(), "set RUSTY_PINCH_CODEX_HOME"));
     };
-    let mut config = CodexConfig::new(program, home);
+    let account = |(index, own): (usize, &CodexAccountSettings)| {
+        let id = AccountId::new(own.id.clone()).map_err(|error| {
+            missing(format!("its account `{}`: {error}", own.id), "correct RUSTY_PINCH_CODEX_ACCOUNTS")
+        })?;
+        let is_first = index == 0;
+        let home = if is_first { home.clone() } else { settings.store.data_dir.join("codex").join(id.folder()) };
+        let mut config = CodexConfig::new(&program, absolute(home));
+        configure(&mut config, settings);
+        config.model = own.model.clone().or(config.model);
+        config.api_key = own.api_key.clone().or_else(|| codex.api_key.clone().filter(|_| is_first));
+        let mut account = CodexAccount::new(id, config, own.requests_max);
+        account.api_key_env.clone_from(&own.api_key_env);
+        account.makes_home = !is_first;
+        account.login_seed = codex.login_seed.clone().filter(|_| is_first && account.config.api_key.is_none());
+        Ok(account)
+    };
+    codex.accounts.iter().enumerate().map(account).collect()
+}
+
+/// What all accounts have in common.
+fn configure(config: &mut CodexConfig, settings: &Settings) {
+    let codex = &settings.codex;
     config.model = codex.model.clone().or_else(|| settings.brain.model.clone());
-    config.api_key.clone_from(&codex.api_key);
     config.base_url.clone_from(&codex.api_base);
     config.environment = settings.surroundings.codex.clone();
     config.idle_timeout = codex.timeout;
@@ -66,13 +123,11 @@ pub(super) fn brain(settings: &Settings) -> Result<TimedBrain<CodexBrain>, Brain
             prompt_flag: codex.prompt_flag.clone().unwrap_or_default(),
         });
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let brain = CodexBrain::new(config, Arc::new(SystemSpawn::new(Arc::clone(&clock))), Arc::clone(&clock));
-    Ok(TimedBrain::new(brain, codex.timeout, clock))
 }
 
-fn program(settings: &Settings) -> Option<PathBuf> {
-    find_codex(&settings.codex.program, settings.surroundings.path.as_deref())
+/// A run works in a folder of its own, where a relative path would name something else.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Codex's own folder.

@@ -63,8 +63,9 @@ pub enum AssembleError {
 /// [`AssembleError`] when a part can't be used: a key is missing, the data folder is a file.
 pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
     let choice = choose(settings);
-    let brain = brain(settings, choice.provider)?;
-    join(settings, choice, brain, observer)
+    let store = open_store(settings)?;
+    let brain = brain(settings, choice.provider, &store)?;
+    Ok(join(settings, choice, brain, store, observer))
 }
 
 /// The same where only tools and approvals are wanted: a provider that can't be used is an error when it is asked, and
@@ -74,9 +75,10 @@ pub fn assemble(settings: &Settings, observer: impl TurnObserver) -> Result<Asse
 /// [`AssembleError::Store`] when the data folder can't be used.
 pub fn assemble_hands(settings: &Settings, observer: impl TurnObserver) -> Result<Assembled, AssembleError> {
     let choice = choose(settings);
-    let brain =
-        brain(settings, choice.provider).unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
-    join(settings, choice, brain, observer)
+    let store = open_store(settings)?;
+    let brain = brain(settings, choice.provider, &store)
+        .unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
+    Ok(join(settings, choice, brain, store, observer))
 }
 
 fn choose(settings: &Settings) -> ProviderChoice {
@@ -88,14 +90,15 @@ fn join(
     settings: &Settings,
     choice: ProviderChoice,
     brain: Arc<dyn Brain>,
+    store: Arc<dyn Store>,
     observer: impl TurnObserver,
-) -> Result<Assembled, AssembleError> {
-    let builder = Agent::builder(brain).store(open_store(settings)?).observer(observer);
+) -> Assembled {
+    let builder = Agent::builder(brain).store(store).observer(observer);
     let builder = match &choice.why {
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
-    Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
+    Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice }
 }
 
 /// The store that `settings` describe. Nothing is made on disk before the first write.
@@ -209,21 +212,21 @@ pub fn codex_readiness(_: &Settings) -> CodexReadiness {
     CodexReadiness::NotReady { why: "this build has no Codex".to_owned(), fix }
 }
 
-fn brain(settings: &Settings, provider: Provider) -> Result<Arc<dyn Brain>, AssembleError> {
+fn brain(settings: &Settings, provider: Provider, store: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
     match provider {
         Provider::Local => Ok(Arc::new(LocalBrain::default())),
-        Provider::Codex => codex_brain(settings),
+        Provider::Codex => codex_brain(settings, store),
         _ => http_brain(settings, provider),
     }
 }
 
 #[cfg(feature = "codex")]
-fn codex_brain(settings: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
-    Ok(Arc::new(RetryBrain::new(codex::brain(settings)?, retry(settings))))
+fn codex_brain(settings: &Settings, store: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
+    Ok(Arc::new(RetryBrain::new(codex::pool(settings, Arc::clone(store))?, retry(settings))))
 }
 
 #[cfg(not(feature = "codex"))]
-fn codex_brain(_: &Settings) -> Result<Arc<dyn Brain>, AssembleError> {
+fn codex_brain(_: &Settings, _: &Arc<dyn Store>) -> Result<Arc<dyn Brain>, AssembleError> {
     Err(AssembleError::NotInThisBuild { provider: Provider::Codex, feature: "codex" })
 }
 

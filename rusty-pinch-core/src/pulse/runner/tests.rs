@@ -5,7 +5,7 @@ use super::*;
 use crate::brain::{BrainError, Completion};
 use crate::data::Message;
 use crate::hands::{Risk, Tool, Toolbox};
-use crate::pulse::ApprovalPulse;
+use crate::pulse::OodaPulse;
 use crate::store::MemoryStore;
 use crate::sys::Clock;
 use crate::testing::{Fault, FaultPlan, FaultyBrain, FaultyStore, ScriptedBrain, VirtualClock, run_until_crash};
@@ -52,7 +52,7 @@ impl Till {
     }
 
     fn runner(&self) -> PulseRunner {
-        PulseRunner::new(self.agent(&FaultPlan::none()), ApprovalPulse)
+        PulseRunner::new(self.agent(&FaultPlan::none()), OodaPulse)
     }
 
     async fn ask(&self, session: &str) -> Approval {
@@ -96,7 +96,7 @@ async fn an_approval_ends_in_time_and_never_before() {
     till.clock.set(approval.expires);
     let report = till.runner().tick().await.unwrap();
     assert!(
-        matches!(&report.done[..], [ActionDone { action: Action::Expire { token, .. }, reply: None }] if *token == approval.token)
+        matches!(&report.done[..], [ActionDone { action: Action::Expire { token, .. }, reply: None, .. }] if *token == approval.token)
     );
     assert!(till.agent(&FaultPlan::none()).approve(&approval.token).await.is_err());
     assert_eq!(till.paid(), 0);
@@ -126,7 +126,7 @@ async fn an_action_that_fails_does_not_stop_the_others_and_is_tried_again() {
     agent.approve(&second.token).await.unwrap();
     // The settling turns ask the brain once each; the first request fails.
     let plan = FaultPlan::at(number_of_first("complete").await, Fault::FailBefore);
-    let report = PulseRunner::new(till.agent(&plan), ApprovalPulse).tick().await.unwrap();
+    let report = PulseRunner::new(till.agent(&plan), OodaPulse).tick().await.unwrap();
     assert_eq!((report.done.len(), report.failed.len()), (1, 1), "{:?}", plan.trace());
     assert!(matches!(report.failed[0].1, PulseError::Turn(TurnError::Brain(_))));
     let report = till.runner().tick().await.unwrap();
@@ -140,7 +140,7 @@ async fn number_of_first(effect: &str) -> u64 {
         let approval = till.ask(session).await;
         till.agent(&FaultPlan::none()).approve(&approval.token).await.unwrap();
     }
-    let _ = PulseRunner::new(till.agent(&plan), ApprovalPulse).tick().await.unwrap();
+    let _ = PulseRunner::new(till.agent(&plan), OodaPulse).tick().await.unwrap();
     plan.trace().iter().position(|name| name == effect).unwrap() as u64 + 1
 }
 
@@ -179,7 +179,7 @@ async fn a_tick_that_dies_anywhere_is_finished_by_the_next() {
             till.agent(&FaultPlan::none()).approve(&yes.token).await.unwrap();
             till.clock.set(late.expires - Duration::from_secs(1));
             let plan = FaultPlan::at(effect, fault);
-            let tick = async { PulseRunner::new(till.agent(&plan), ApprovalPulse).tick().await.map(drop) };
+            let tick = async { PulseRunner::new(till.agent(&plan), OodaPulse).tick().await.map(drop) };
             is_over = run_until_crash(&plan, tick).await.is_some();
             let _ = till.runner().tick().await.unwrap();
             assert!(till.paid() <= 1, "{:?}", plan.trace());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::{ApprovalToken, Timestamp};
-use crate::pulse::{Action, Plan, Pulse, Situation, WaitingApproval};
+use crate::pulse::{AccountCheck, Action, Plan, Pulse, QueuedTask, Situation, WaitingApproval};
 use crate::store::Revision;
 use crate::sys::Entropy;
 use crate::testing::SeededEntropy;
@@ -16,8 +16,8 @@ const ITEMS_MAX: u64 = 12;
 /// Runs every clause of the contract of [`Pulse`] over situations of all sizes, empty ones and large ones.
 ///
 /// ```
-/// # use rusty_pinch_core::{ApprovalPulse, testing::conformance};
-/// conformance::pulse(ApprovalPulse);
+/// # use rusty_pinch_core::{OodaPulse, testing::conformance};
+/// conformance::pulse(OodaPulse);
 /// ```
 ///
 /// # Panics
@@ -48,6 +48,15 @@ fn check(situation: &Situation, now: Timestamp, plan: &Plan, seed: u64) {
                 assert_eq!(*revision, seen.revision, "an action carries the revision that was seen (seed {seed})");
                 assert!(seen.expires <= now, "nothing is ended before its time (seed {seed}): {token}");
             }
+            Action::CheckHealth { account } => {
+                let seen = situation.checks.iter().find(|check| check.account == *account);
+                let seen = seen.unwrap_or_else(|| panic!("only what is there is looked at (seed {seed}): {account}"));
+                assert!(seen.due <= now, "nothing is looked at before its time (seed {seed}): {account}");
+            }
+            Action::DrainTask { task, revision } => {
+                let seen = situation.task.as_ref().map(|seen| (seen.id, seen.revision));
+                assert_eq!(Some((*task, *revision)), seen, "only the next task is asked for (seed {seed})");
+            }
         }
     }
     if let (Some(wake_at), true) = (plan.wake_at, plan.actions.is_empty()) {
@@ -67,6 +76,16 @@ fn situation(seed: u64) -> (Situation, Timestamp) {
     }
     for _ in 0..dice.next_u64() % (ITEMS_MAX + 1) {
         situation.verdicts.push(token(&dice));
+    }
+    let near =
+        |dice: &SeededEntropy| Timestamp::from_nanos(now.as_nanos() + i64::try_from(dice.next_u64() % 5).unwrap() - 2);
+    for number in 0..dice.next_u64() % (ITEMS_MAX + 1) {
+        situation.checks.push(AccountCheck::new(format!("account {number}"), near(&dice)));
+    }
+    match dice.next_u64() % 3 {
+        0 => situation.task = Some(QueuedTask::new(dice.next_u64() % 100, Revision::new(dice.next_u64() % 1_000))),
+        1 => situation.task_at = Some(near(&dice)),
+        _ => {}
     }
     (situation, now)
 }

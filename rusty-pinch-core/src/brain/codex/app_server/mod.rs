@@ -51,6 +51,8 @@ const TOO_BUSY: i64 = -32001;
 pub struct CodexAppServerBrain {
     info: BrainInfo,
     account: Account,
+    /// More settings for the CLI, which win over ours.
+    overrides: Vec<String>,
     quota: Arc<QuotaGauge>,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
 }
@@ -67,15 +69,27 @@ impl CodexAppServerBrain {
         clock: Arc<dyn Clock>,
         quota: Arc<QuotaGauge>,
     ) -> Result<Self, BrainError> {
-        if matches!(config.invocation, CodexInvocation::Own(_)) {
+        let CodexInvocation::BuiltIn { overrides } = &config.invocation else {
             return Err(BrainError::NotConfigured {
                 brain: NAME.to_owned(),
                 detail: "an invocation of your own is for the transport `exec`".to_owned(),
                 fix: "leave the invocation out, or choose the transport `exec`".to_owned(),
             });
-        }
+        };
+        let overrides = overrides.clone();
+        Ok(Self::with_overrides(config, overrides, spawn, clock, quota))
+    }
+
+    /// The same, whatever invocation `config` has.
+    pub(super) fn with_overrides(
+        config: CodexConfig,
+        overrides: Vec<String>,
+        spawn: Arc<dyn Spawn>,
+        clock: Arc<dyn Clock>,
+        quota: Arc<QuotaGauge>,
+    ) -> Self {
         let account = Account::new(config, spawn, clock);
-        Ok(Self { info: account.info(), account, quota, session: tokio::sync::Mutex::default() })
+        Self { info: account.info(), account, overrides, quota, session: tokio::sync::Mutex::default() }
     }
 
     /// Asks once, without a deadline: whoever waits has one.
@@ -121,15 +135,12 @@ impl CodexAppServerBrain {
     }
 
     async fn start(&self, request: &CompletionRequest) -> Result<Session, BrainError> {
-        let CodexInvocation::BuiltIn { overrides } = &self.account.config.invocation else {
-            return Err(program("an invocation of your own can't be a server".to_owned()));
-        };
         let home = self.account.config.home.clone();
         let room = on_disk(move || room(&home)).await.map_err(|error| room_failed(&error))?;
         let catalogue = self.account.catalogue(request.deadline, room.path()).await?;
         let path = Files::in_room(room.path(), room.path().join("work"), false).catalogue;
         on_disk(move || std::fs::write(path, catalogue)).await.map_err(|error| room_failed(&error))?;
-        let started = Session::start(&self.account, overrides, room, Arc::clone(&self.quota)).await;
+        let started = Session::start(&self.account, &self.overrides, room, Arc::clone(&self.quota)).await;
         started.map_err(|failed| self.failed(failed))
     }
 
