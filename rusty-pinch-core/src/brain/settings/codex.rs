@@ -283,9 +283,10 @@ impl CodexSettings {
             login_seed,
         };
         if settings.transport == CodexTransport::AppServer && settings.has_own_invocation() {
-            let why = format!("{} is `app-server`, which an invocation of your own can't be", TRANSPORT.name);
-            let own = [CLI_ARGS.name, PROMPT_FLAG.name, MODEL_FLAG.name].join(", ");
-            reader.contradiction(why, format!("set it to `exec`, or remove {own}"));
+            let own = [&CLI_ARGS, &PROMPT_FLAG, &MODEL_FLAG].into_iter().filter_map(|own| reader.given_as(own));
+            let own = own.collect::<Vec<_>>().join(", ");
+            let why = format!("{} is `app-server`, which takes no invocation of your own ({own})", TRANSPORT.name);
+            reader.contradiction(why, "set it to `exec`, or remove the others");
         }
         settings
     }

@@ -14,7 +14,7 @@ mod limits;
 mod message;
 mod progress;
 mod session;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 mod wire;
 

@@ -1,4 +1,5 @@
 //! The server's life, with programs that a test writes: what the real one can't be made to do.
+#![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
