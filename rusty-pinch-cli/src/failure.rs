@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 
 use rusty_pinch_core::config::AssembleError;
 use rusty_pinch_core::{
-    ApprovalError, BrainError, ErrorClass, Redactor, RequestId, SettingsError, StoreError, TelemetryError, TurnError,
+    ApprovalError, BrainError, ErrorClass, PulseError, QueueError, Redactor, RequestId, SettingsError, StoreError,
+    TelemetryError, TurnError, WorkError,
 };
 use serde_json::{Value, json};
 
@@ -109,6 +110,29 @@ impl From<AssembleError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::failed("the store failed", &error, store_fix(&error))
+    }
+}
+
+impl From<WorkError> for Failure {
+    fn from(error: WorkError) -> Self {
+        let fix = match &error {
+            WorkError::Queue(QueueError::Full { .. }) => {
+                let fix = "`rusty-pinch codex drain-one` asks for one; RUSTY_PINCH_CODEX_QUEUE_CAPACITY makes room";
+                return Self::new(Code::Refused, with_causes(&error), Some(fix));
+            }
+            WorkError::Queue(QueueError::Prompt { .. } | QueueError::Purpose) => {
+                return Self::new(Code::Usage, with_causes(&error), Some("shorten it, and give some text"));
+            }
+            WorkError::Store(store) | WorkError::Queue(QueueError::Store(store)) => store_fix(store),
+            _ => Some("`rusty-pinch codex status` shows the accounts"),
+        };
+        Self::new(Code::Failed, with_causes(&error), fix)
+    }
+}
+
+impl From<PulseError> for Failure {
+    fn from(error: PulseError) -> Self {
+        Self::failed("the pulse failed", &error, Some(STORE_FIX))
     }
 }
 

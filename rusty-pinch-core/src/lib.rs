@@ -52,9 +52,9 @@ pub use brain::{
     AccountId, AccountIdError, AccountStatus, CODEX_CONTEXT_TOKENS, CODEX_HEALTHCHECK_ARGUMENTS, CODEX_IDLE_TIMEOUT,
     CODEX_MODEL_FLAG, CodexAccount, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation,
     CodexLogin, CodexPool, CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask,
-    OwnInvocation, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading, QuotaWindow, Submitted,
-    TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT,
-    TaskEnding, WorkError, Worked, codex_brain, codex_login, find_codex,
+    OwnInvocation, PoolDecision, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading,
+    QuotaWindow, Submitted, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX,
+    TASK_RESULTS_KEPT, TaskEnding, WorkError, Worked, codex_brain, codex_login, codex_login_of, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{

@@ -3,11 +3,14 @@
 
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
+mod codex;
 mod disk;
 mod memory;
 
 criterion::criterion_group!(
     hot_paths,
+    codex::decisions,
+    codex::requests,
     memory::turns,
     memory::direct,
     disk::appends,

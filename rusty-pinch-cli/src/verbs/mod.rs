@@ -1,7 +1,9 @@
 //! One file per verb.
 
 pub(crate) mod approvals;
+pub(crate) mod codex;
 pub(crate) mod doctor;
+pub(crate) mod pulse;
 pub(crate) mod repl;
 pub(crate) mod session;
 pub(crate) mod stats;
@@ -29,6 +31,8 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         Verb::Tools(arguments) => tools::run(program, arguments).await,
         Verb::Stats => stats::run(program),
         Verb::Approvals(arguments) => approvals::run(program, arguments).await,
+        Verb::Codex(arguments) => codex::run(program, arguments).await,
+        Verb::Pulse(arguments) => pulse::run(program, arguments).await,
         // These two are started elsewhere: one needs no valid settings, the other a thread that may block.
         Verb::Doctor | Verb::Repl(_) => Ok(Code::Usage),
     }

@@ -12,6 +12,7 @@
 mod approvals;
 mod bad_input;
 mod codex;
+mod codex_pool;
 mod http;
 mod repl;
 mod settings;

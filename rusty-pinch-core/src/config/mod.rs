@@ -24,6 +24,8 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "codex", feature = "sqlite"))]
+pub use assemble::codex_work;
 #[cfg(feature = "sqlite")]
 pub use assemble::{
     AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::CodexAccount;
+
 /// A file of credentials is a few kilobytes.
 const AUTH_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -46,6 +48,16 @@ pub fn codex_login(home: &Path) -> CodexLogin {
         CodexLogin::ChatGpt
     } else {
         CodexLogin::None
+    }
+}
+
+/// What `account` proves with who it is, in words; none when it has neither key nor login.
+pub fn codex_login_of(account: &CodexAccount) -> Option<&'static str> {
+    match (&account.config.api_key, codex_login(&account.config.home)) {
+        (Some(_), _) => Some("has a key"),
+        (None, CodexLogin::StoredKey) => Some("is logged in with a key"),
+        (None, CodexLogin::ChatGpt) => Some("is logged in with ChatGPT"),
+        (None, CodexLogin::None) => account.login_seed.is_some().then_some("has a login to begin with"),
     }
 }
 

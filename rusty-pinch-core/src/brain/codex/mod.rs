@@ -49,7 +49,7 @@ pub use config::{
     CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexConfig, CodexEnvironment, CodexInvocation,
     OwnInvocation,
 };
-pub use detect::{CodexLogin, codex_login, find_codex};
+pub use detect::{CodexLogin, codex_login, codex_login_of, find_codex};
 pub use health::{CODEX_HEALTHCHECK_ARGUMENTS, HealthReport};
 pub use pool::*;
 pub use queue::{

@@ -1,12 +1,13 @@
 //! The Codex CLI as the settings say: its accounts, and the pool of them.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::brain::{
     AccountId, BrainError, CODEX_MODEL_FLAG, CodexAccount, CodexAccountSettings, CodexConfig, CodexInvocation,
-    CodexLogin, CodexPool, OwnInvocation, PoolPolicy, TimedBrain, codex_brain, codex_login, find_codex,
+    CodexPool, CodexWork, CodexWorkConfig, OwnInvocation, PoolPolicy, TimedBrain, codex_brain, codex_login_of,
+    find_codex,
 };
 use crate::config::{CodexReadiness, Settings};
 use crate::store::Store;
@@ -19,7 +20,7 @@ const INSTALL: &str = "install it (`npm install -g @openai/codex`) and run `code
 /// Whether the program and the login of an account are there.
 pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     let not_ready = |why: String, fix: &str| CodexReadiness::NotReady { why, fix: fix.to_owned() };
-    let accounts = match accounts(settings) {
+    let accounts = match program(settings).and_then(|program| accounts(settings, &program)) {
         Ok(accounts) => accounts,
         Err(BrainError::NotConfigured { detail, fix, .. }) => {
             return not_ready(format!("Codex can't be used: {detail}"), &fix);
@@ -29,7 +30,7 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     let several = accounts.len() > 1;
     let ready = accounts.iter().find_map(|account| {
         let program = account.config.program.display();
-        let login = login(account)?;
+        let login = codex_login_of(account)?;
         let who = if several { format!(", account `{}`,", account.id) } else { String::new() };
         Some(format!("{program}{who} {login}"))
     });
@@ -45,21 +46,15 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     )
 }
 
-/// What `account` proves with who it is, where it can.
-fn login(account: &CodexAccount) -> Option<&'static str> {
-    match (&account.config.api_key, codex_login(&account.config.home)) {
-        (Some(_), _) => Some("has a key"),
-        (None, CodexLogin::StoredKey) => Some("is logged in with a key"),
-        (None, CodexLogin::ChatGpt) => Some("is logged in with ChatGPT"),
-        (None, _) => account.login_seed.is_some().then_some("has a login to begin with"),
-    }
-}
-
 /// The pool of the accounts that the settings name.
 ///
 /// # Errors
 /// [`BrainError::NotConfigured`] when the program is missing or has nowhere to be at home.
 pub(super) fn pool(settings: &Settings, store: Arc<dyn Store>) -> Result<CodexPool, BrainError> {
+    Ok(joined(settings, accounts(settings, &program(settings)?)?, store))
+}
+
+fn joined(settings: &Settings, accounts: Vec<CodexAccount>, store: Arc<dyn Store>) -> CodexPool {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let spawn = Arc::new(SystemSpawn::new(Arc::clone(&clock)));
     let mut policy = PoolPolicy::default();
@@ -67,34 +62,40 @@ pub(super) fn pool(settings: &Settings, store: Arc<dyn Store>) -> Result<CodexPo
     policy.reserve_percent = settings.codex.reserve_percent;
     let (timeout, of_pool) = (settings.codex.timeout, Arc::clone(&clock));
     let transport = settings.codex.transport;
-    Ok(CodexPool::new(accounts(settings)?, policy, store, of_pool, |account, quota| {
+    CodexPool::new(accounts, policy, store, of_pool, |account, quota| {
         let brain = codex_brain(transport, account.config.clone(), spawn.clone(), Arc::clone(&clock), quota);
         Arc::new(TimedBrain::new(brain, timeout, Arc::clone(&clock)))
-    }))
+    })
+}
+
+/// What Codex does when nobody waits, with the pool of the accounts that the settings name. A program that is missing is
+/// for the health check to report.
+///
+/// # Errors
+/// [`BrainError::NotConfigured`] when it has nowhere to be at home.
+pub(super) fn work(settings: &Settings, store: &Arc<dyn Store>) -> Result<CodexWork, BrainError> {
+    let codex = &settings.codex;
+    let program = program(settings).unwrap_or_else(|_| codex.program.clone());
+    let pool = Arc::new(joined(settings, accounts(settings, &program)?, Arc::clone(store)));
+    let mut config = CodexWorkConfig::default();
+    config.queue_capacity = codex.queue_capacity;
+    config.check_every = codex.healthcheck_interval;
+    config.check_arguments.clone_from(&codex.healthcheck_arguments);
+    Ok(CodexWork::new(pool, config, Arc::clone(store), Arc::new(SystemSpawn::new(Arc::new(SystemClock)))))
 }
 
 /// The accounts that the settings name. The first is at home where the operator's Codex is, the others in the data
 /// folder; each has its own login or key, and nobody else's.
-fn accounts(settings: &Settings) -> Result<Vec<CodexAccount>, BrainError> {
+fn accounts(settings: &Settings, program: &Path) -> Result<Vec<CodexAccount>, BrainError> {
     let codex = &settings.codex;
-    let missing = |detail: String, fix: &str| BrainError::NotConfigured {
-        brain: "codex".to_owned(),
-        detail,
-        fix: fix.to_owned(),
-    };
-    let Some(program) = find_codex(&codex.program, settings.surroundings.path.as_deref()) else {
-        return Err(missing(format!("its program `{}` was not found", codex.program.display()), INSTALL));
-    };
-    let Some(home) = home(settings) else {
-        return Err(missing("it has no home folder".to_owned(), "set RUSTY_PINCH_CODEX_HOME"));
-    };
+    let home = home(settings).ok_or_else(|| missing("it has no home folder", "set RUSTY_PINCH_CODEX_HOME"))?;
     let account = |(index, own): (usize, &CodexAccountSettings)| {
         let id = AccountId::new(own.id.clone()).map_err(|error| {
-            missing(format!("its account `{}`: {error}", own.id), "correct RUSTY_PINCH_CODEX_ACCOUNTS")
+            missing(&format!("its account `{}`: {error}", own.id), "correct RUSTY_PINCH_CODEX_ACCOUNTS")
         })?;
         let is_first = index == 0;
         let home = if is_first { home.clone() } else { settings.store.data_dir.join("codex").join(id.folder()) };
-        let mut config = CodexConfig::new(&program, absolute(home));
+        let mut config = CodexConfig::new(program, absolute(home));
         configure(&mut config, settings);
         config.model = own.model.clone().or(config.model);
         config.api_key = own.api_key.clone().or_else(|| codex.api_key.clone().filter(|_| is_first));
@@ -128,6 +129,16 @@ fn configure(config: &mut CodexConfig, settings: &Settings) {
 /// A run works in a folder of its own, where a relative path would name something else.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
+}
+
+fn missing(detail: &str, fix: &str) -> BrainError {
+    BrainError::NotConfigured { brain: "codex".to_owned(), detail: detail.to_owned(), fix: fix.to_owned() }
+}
+
+fn program(settings: &Settings) -> Result<PathBuf, BrainError> {
+    let wanted = &settings.codex.program;
+    find_codex(wanted, settings.surroundings.path.as_deref())
+        .ok_or_else(|| missing(&format!("its program `{}` was not found", wanted.display()), INSTALL))
 }
 
 /// Codex's own folder.

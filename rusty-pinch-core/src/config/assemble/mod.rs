@@ -19,6 +19,8 @@ use super::doctor::{Check, Report};
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
 use crate::agent::{Agent, Grants, Limits};
+#[cfg(feature = "codex")]
+use crate::brain::CodexWork;
 use crate::brain::{Brain, BrainError, LocalBrain, Provider};
 #[cfg(any(feature = "http", feature = "codex"))]
 use crate::brain::{RetryBrain, RetryPolicy};
@@ -79,6 +81,23 @@ pub fn assemble_hands(settings: &Settings, observer: impl TurnObserver) -> Resul
     let brain = brain(settings, choice.provider, &store)
         .unwrap_or_else(|why| Arc::new(AbsentBrain::new(choice.provider, &why)));
     Ok(join(settings, choice, brain, store, observer))
+}
+
+/// Codex for work that can wait: its queue and its accounts, kept where `settings` say. It makes nothing on disk before
+/// it is used.
+///
+/// # Errors
+/// [`AssembleError`] when Codex is switched off, or its program or the data folder can't be used.
+#[cfg(feature = "codex")]
+pub fn codex_work(settings: &Settings) -> Result<CodexWork, AssembleError> {
+    if !settings.codex.enabled {
+        return Err(AssembleError::Brain(BrainError::NotConfigured {
+            brain: Provider::Codex.to_string(),
+            detail: "RUSTY_PINCH_CODEX_ENABLED is false".to_owned(),
+            fix: "set it to true".to_owned(),
+        }));
+    }
+    Ok(codex::work(settings, &open_store(settings)?)?)
 }
 
 fn choose(settings: &Settings) -> ProviderChoice {

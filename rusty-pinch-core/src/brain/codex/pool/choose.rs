@@ -56,30 +56,35 @@ pub(crate) enum Choice {
 }
 
 impl Seat<'_> {
-    /// How it stands at `now`.
-    pub(crate) fn standing(&self, now: Timestamp, policy: &PoolPolicy) -> Standing {
-        let told = self.state.reading.as_ref().and_then(|reading| reading.full_until(now));
-        let is_used_up = self.state.used(now, policy.window) >= self.requests_max;
-        let counted = self.state.window_ends(now, policy.window).filter(|_| is_used_up);
-        let capped = self.state.capped_until.filter(|until| now < *until);
-        if let Some(until) = [told, counted, capped].into_iter().flatten().max() {
-            return Standing::Capped { until };
+    /// How it stands at `now`, and how many requests are left in the window: by our count, and no more than the provider
+    /// says. A capped account has none left.
+    pub(crate) fn look(&self, now: Timestamp, policy: &PoolPolicy) -> (Standing, u32) {
+        let (state, reading) = (self.state, self.state.reading.as_ref());
+        let told = reading.and_then(|reading| reading.full_until(now));
+        let counted = self.requests_max.saturating_sub(state.used(now, policy.window));
+        let used_up = if counted == 0 { state.window_ends(now, policy.window) } else { None };
+        let capped = state.capped_until.filter(|until| now < *until);
+        if let Some(until) = [told, used_up, capped].into_iter().flatten().max() {
+            return (Standing::Capped { until }, 0);
         }
-        match self.state.retry_at.filter(|until| now < *until) {
+        let standing = match state.retry_at.filter(|until| now < *until) {
             Some(until) => Standing::Failing { until },
             None => Standing::Ready,
-        }
+        };
+        let told = reading.and_then(|reading| reading.remaining_percent(now));
+        let told = told.map(|percent| (u64::from(self.requests_max) * u64::from(percent)).div_ceil(100));
+        let remaining = told.and_then(|told| u32::try_from(told).ok()).map_or(counted, |told| told.min(counted));
+        (standing, remaining)
     }
 
-    /// How many requests are left in the window: by our count, and no more than the provider says.
+    /// How it stands at `now`.
+    pub(crate) fn standing(&self, now: Timestamp, policy: &PoolPolicy) -> Standing {
+        self.look(now, policy).0
+    }
+
+    /// How many requests are left in the window.
     pub(crate) fn remaining(&self, now: Timestamp, policy: &PoolPolicy) -> u32 {
-        if matches!(self.standing(now, policy), Standing::Capped { .. }) {
-            return 0;
-        }
-        let counted = self.requests_max.saturating_sub(self.state.used(now, policy.window));
-        let told = self.state.reading.as_ref().and_then(|reading| reading.remaining_percent(now));
-        let told = told.map(|percent| (u64::from(self.requests_max) * u64::from(percent)).div_ceil(100));
-        told.and_then(|told| u32::try_from(told).ok()).map_or(counted, |told| told.min(counted))
+        self.look(now, policy).1
     }
 
     /// When it stands differently, at the earliest after `now`.
@@ -94,45 +99,67 @@ impl Seat<'_> {
 /// Chooses the account that is asked next: of those that are neither failing nor capped the one with most left, of these
 /// the one that rested longest. One whose pause is over counts as well again, or it would never come back.
 pub(crate) fn choose(seats: &[Seat<'_>], lane: Lane, now: Timestamp, policy: &PoolPolicy) -> Choice {
-    let open = || seats.iter().enumerate().filter(|(_, seat)| !seat.is_asked);
-    let ready = open().filter(|(_, seat)| seat.standing(now, policy) == Standing::Ready);
-    let best = ready.max_by_key(|(index, seat)| {
-        let share = u64::from(seat.remaining(now, policy)) * 10_000 / u64::from(seat.requests_max.max(1));
-        (share, Reverse((seat.state.last_used_at, *index)))
-    });
+    let (mut left, mut best, mut failing) = (Left::default(), None, None);
+    for (index, seat) in seats.iter().enumerate() {
+        let (standing, remaining) = seat.look(now, policy);
+        left.add(seat, standing, remaining);
+        match standing {
+            Standing::Ready if !seat.is_asked => {
+                let share = u64::from(remaining) * 10_000 / u64::from(seat.requests_max.max(1));
+                best = best.max(Some((share, Reverse((seat.state.last_used_at, index)))));
+            }
+            Standing::Failing { until } if !seat.is_asked => {
+                failing = Some(failing.map_or((until, index), |first: (Timestamp, usize)| first.min((until, index))));
+            }
+            _ => {}
+        }
+    }
     match (best, lane) {
-        (Some(_), Lane::Background) if is_reserved(seats, now, policy) => Choice::Reserved,
-        (Some((index, _)), _) => Choice::Ask(index),
+        (Some(_), Lane::Background) if left.is_reserved(policy) => Choice::Reserved,
+        (Some((_, Reverse((_, index)))), _) => Choice::Ask(index),
         (None, Lane::Background) => Choice::Nobody,
         // A person would rather have an account tried too early than no answer.
-        (None, Lane::Interactive) => {
-            let failing = open().filter_map(|(index, seat)| match seat.standing(now, policy) {
-                Standing::Failing { until } => Some((until, index)),
-                _ => None,
-            });
-            failing.min().map_or(Choice::Nobody, |(_, index)| Choice::Ask(index))
-        }
+        (None, Lane::Interactive) => failing.map_or(Choice::Nobody, |(_, index)| Choice::Ask(index)),
     }
 }
 
 /// Requests left in the pool, and how many there are when nothing is used. An account that fails counts as absent, for
 /// nobody knows when it is back; one that is capped counts as empty.
-fn left(seats: &[Seat<'_>], now: Timestamp, policy: &PoolPolicy) -> (u64, u64) {
-    let present = seats.iter().filter(|seat| !matches!(seat.standing(now, policy), Standing::Failing { .. }));
-    present.fold((0, 0), |(left, all), seat| {
-        (left + u64::from(seat.remaining(now, policy)), all + u64::from(seat.requests_max))
-    })
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    left: u64,
+    all: u64,
+}
+
+impl Left {
+    fn of(seats: &[Seat<'_>], now: Timestamp, policy: &PoolPolicy) -> Self {
+        seats.iter().fold(Self::default(), |mut left, seat| {
+            let (standing, remaining) = seat.look(now, policy);
+            left.add(seat, standing, remaining);
+            left
+        })
+    }
+
+    fn add(&mut self, seat: &Seat<'_>, standing: Standing, remaining: u32) {
+        if !matches!(standing, Standing::Failing { .. }) {
+            self.left += u64::from(remaining);
+            self.all += u64::from(seat.requests_max);
+        }
+    }
+
+    fn is_reserved(self, policy: &PoolPolicy) -> bool {
+        self.left * 100 <= self.all * u64::from(policy.reserve_percent)
+    }
 }
 
 /// Whether no more is left than what is kept for people.
 pub(crate) fn is_reserved(seats: &[Seat<'_>], now: Timestamp, policy: &PoolPolicy) -> bool {
-    let (left, all) = left(seats, now, policy);
-    left * 100 <= all * u64::from(policy.reserve_percent)
+    Left::of(seats, now, policy).is_reserved(policy)
 }
 
 /// How much of the pool is left, in percent, rounded down; none when every account fails.
 pub(crate) fn remaining_percent(seats: &[Seat<'_>], now: Timestamp, policy: &PoolPolicy) -> Option<u8> {
-    let (left, all) = left(seats, now, policy);
+    let Left { left, all } = Left::of(seats, now, policy);
     (left * 100).checked_div(all).and_then(|percent| u8::try_from(percent).ok())
 }
 

@@ -10,6 +10,7 @@
 mod account;
 mod bounds;
 mod choose;
+mod decision;
 mod home;
 mod records;
 mod state;
@@ -36,6 +37,8 @@ use state::{AccountState, Outcome, PoolState};
 
 pub use account::{AccountId, AccountIdError, CodexAccount};
 pub use choose::PoolPolicy;
+#[doc(hidden)]
+pub use decision::PoolDecision;
 pub use status::{AccountStatus, PoolStatus};
 
 /// Thinks with whichever of several accounts can.
@@ -235,7 +238,12 @@ impl CodexPool {
 impl Member {
     async fn ask(&self, request: &CompletionRequest, deltas: &Deltas) -> Result<Completion, BrainError> {
         self.prepare().await?;
-        self.brain.complete(request, deltas).await
+        let mut completion = self.brain.complete(request, deltas).await?;
+        // A program of the operator's own may print what it was given; answers are kept and shown.
+        if let Some(key) = &self.account.config.api_key {
+            completion.content = key.redact(&completion.content);
+        }
+        Ok(completion)
     }
 
     /// Makes what the account's home needs, once.

@@ -1,7 +1,11 @@
 //! What can be typed.
 
+mod codex;
+
 use clap::{Args, Parser, Subcommand};
 use rusty_pinch_core::{ApprovalToken, SessionId, ToolName};
+
+pub(crate) use codex::{Codex, Generate, Pulse};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -53,6 +57,12 @@ pub(crate) enum Verb {
     /// Show and decide calls that wait for an approval.
     #[command(subcommand)]
     Approvals(Approvals),
+    /// Show and use Codex's accounts and queue.
+    #[command(subcommand)]
+    Codex(Codex),
+    /// Do what is due.
+    #[command(subcommand)]
+    Pulse(Pulse),
 }
 
 #[derive(Debug, Args)]

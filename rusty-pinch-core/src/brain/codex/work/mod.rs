@@ -3,27 +3,32 @@
 //! It joins the pool, the queue and the health checks, and decides what becomes of a task. It starts nothing by itself:
 //! the pulse, or a person at a terminal, asks it to. With an empty queue no model is asked.
 
+mod outcome;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::{HealthChecks, HealthReport};
-use super::pool::{CodexPool, PoolStatus};
+use super::pool::{CodexAccount, CodexPool};
 use super::queue::{
-    self, CodexQueue, CodexTask, FinishedTask, LEASE, OpenTask, QueueError, RENEW_EVERY, RETRY_FIRST,
-    TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_RESULTS_KEPT, TaskEnding, TaskLease, TaskTicket,
+    self, CodexQueue, CodexTask, FinishedTask, LEASE, RENEW_EVERY, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX,
+    TASK_RESULTS_KEPT, TaskEnding, TaskLease, TaskTicket,
 };
 use crate::brain::{Brain, BrainError, Completion, CompletionRequest, Deltas, Lane};
 use crate::data::{Message, Timestamp};
 use crate::store::{Revision, Store, StoreError};
 use crate::sys::{Clock, Spawn};
+use outcome::{Agenda, Becomes, becomes, reason};
+
+pub use outcome::{CodexStatus, CodexWorkConfig, QueueReason, Submitted, WorkError, Worked};
 
 /// How long one attempt at a task may take, all accounts together.
 const TASK_TIME_MAX: Duration = Duration::from_secs(3600);
 /// How many older tasks a new one that nobody waits for takes along before itself.
 const TAKES_ALONG: usize = 4;
-/// When a task is looked at again that no account could take, where nobody knows better.
-const NO_ACCOUNT_PAUSE: Duration = Duration::from_secs(30);
 
 /// Codex for work that can wait.
 pub struct CodexWork {
@@ -34,135 +39,6 @@ pub struct CodexWork {
     clock: Arc<dyn Clock>,
 }
 
-/// How the queue and its accounts are used.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct CodexWorkConfig {
-    /// How many tasks may wait.
-    pub queue_capacity: usize,
-    /// How often an account is looked at.
-    pub check_every: Duration,
-    /// What its program is asked then.
-    pub check_arguments: Vec<String>,
-}
-
-impl Default for CodexWorkConfig {
-    fn default() -> Self {
-        Self {
-            queue_capacity: 256,
-            check_every: Duration::from_secs(300),
-            check_arguments: super::CODEX_HEALTHCHECK_ARGUMENTS.map(str::to_owned).to_vec(),
-        }
-    }
-}
-
-/// How Codex stands.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct CodexStatus {
-    /// The accounts.
-    pub pool: PoolStatus,
-    /// The tasks that are open, in the order in which they came.
-    pub open: Vec<OpenTask>,
-    /// How many may wait.
-    pub queue_capacity: usize,
-    /// Why a task that nobody waits for would be queued now; none when it would be asked at once.
-    pub queues_because: Option<QueueReason>,
-}
-
-/// Why a task waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum QueueReason {
-    /// What is left of the quota is kept for people.
-    RateLimitThreshold,
-    /// No account can be asked.
-    NoAccountAvailable,
-    /// Older tasks come first.
-    QueueBackpressure,
-    /// It failed, and is tried again later.
-    Retry,
-}
-
-/// What came of working on a task.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Worked {
-    /// It is over.
-    Ended(FinishedTask),
-    /// It waits again.
-    PutBack {
-        /// Its number.
-        task_id: u64,
-        /// Why it waits.
-        reason: QueueReason,
-        /// What happened.
-        error: BrainError,
-    },
-    /// Another process has it by now; what was done here is thrown away.
-    Lost {
-        /// Its number.
-        task_id: u64,
-    },
-    /// No task is due, or none may be asked for now.
-    Nothing {
-        /// Why the tasks that are due have to wait, where there are any.
-        error: Option<BrainError>,
-    },
-}
-
-/// What came of a new task.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Submitted {
-    /// It was worked on at once.
-    Worked(Worked),
-    /// It waits.
-    Queued {
-        /// Its number.
-        task_id: u64,
-        /// How many wait, it included.
-        depth: usize,
-        /// Why.
-        reason: QueueReason,
-        /// More about it, where there is more.
-        error: Option<BrainError>,
-    },
-}
-
-/// Why there was no working on a task.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkError {
-    /// The queue refused the task, or can't be used.
-    #[error("the task could not be queued")]
-    Queue(#[from] QueueError),
-    /// The records can't be used.
-    #[error("the records of Codex can't be used")]
-    Store(#[from] StoreError),
-    /// The accounts can't be used.
-    #[error("the accounts of Codex can't be used")]
-    Brain(#[from] BrainError),
-    /// There is no such account.
-    #[error("Codex has no account `{id}`")]
-    UnknownAccount {
-        /// The name that was given.
-        id: String,
-    },
-}
-
-/// What there is to do, as the pulse sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Agenda {
-    /// The task that is next and may be asked for.
-    pub(crate) task: Option<(u64, Revision)>,
-    /// When it is worth looking for one again, where there is none.
-    pub(crate) look_at: Option<Timestamp>,
-    /// When each account is due for a look.
-    pub(crate) checks: Vec<(String, Timestamp)>,
-}
-
 impl CodexWork {
     /// Work for `pool`; its tasks are kept in `store`, its programs run through `spawn`.
     pub fn new(pool: Arc<CodexPool>, config: CodexWorkConfig, store: Arc<dyn Store>, spawn: Arc<dyn Spawn>) -> Self {
@@ -170,6 +46,11 @@ impl CodexWork {
         let checks = HealthChecks { arguments: config.check_arguments, spawn, clock: Arc::clone(&clock) };
         let queue = CodexQueue::new(store, config.queue_capacity);
         Self { pool, queue, checks, check_every: config.check_every, clock }
+    }
+
+    /// The accounts, in the order in which they are configured.
+    pub fn accounts(&self) -> impl Iterator<Item = &CodexAccount> {
+        self.pool.accounts()
     }
 
     /// How Codex stands. Asks nobody.
@@ -418,42 +299,6 @@ impl CodexWork {
     async fn end(&self, lease: TaskLease, ending: TaskEnding) -> Result<Worked, WorkError> {
         let ended = self.queue.finish(&lease, ending, self.clock.now()).await?;
         Ok(ended.map_or(Worked::Lost { task_id: lease.row.id }, Worked::Ended))
-    }
-}
-
-/// What becomes of a task that failed.
-#[derive(Debug, PartialEq, Eq)]
-enum Becomes {
-    Parked,
-    Waiting {
-        reason: QueueReason,
-        not_before: Timestamp,
-        /// Whether the attempt counts: not when nobody could be asked, which is not the task's fault.
-        counts: bool,
-    },
-}
-
-fn becomes(error: &BrainError, attempts: u32, now: Timestamp) -> Becomes {
-    let told = error.retry_at().filter(|at| now < *at);
-    match error.failure() {
-        BrainError::Reserved { .. } | BrainError::NoAccount { .. } | BrainError::Records { .. } => {
-            let not_before = told.unwrap_or(now + NO_ACCOUNT_PAUSE);
-            Becomes::Waiting { reason: reason(error), not_before, counts: false }
-        }
-        // The same prompt would be refused again.
-        BrainError::ContextTooLong { .. } | BrainError::Rejected { .. } => Becomes::Parked,
-        _ if attempts >= TASK_ATTEMPTS_MAX => Becomes::Parked,
-        _ => {
-            let pause = RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-            Becomes::Waiting { reason: QueueReason::Retry, not_before: told.unwrap_or(now + pause), counts: true }
-        }
-    }
-}
-
-fn reason(error: &BrainError) -> QueueReason {
-    match error {
-        BrainError::Reserved { .. } => QueueReason::RateLimitThreshold,
-        _ => QueueReason::NoAccountAvailable,
     }
 }
 
