@@ -3,6 +3,7 @@
 //! Each `check` panics when it does not hold. The fuzzer calls it with inputs of its own making, and the test
 //! `tests/seeds.rs` with those in `corpus/`, among them every input that once broke something.
 
+pub mod app_server;
 pub mod calc;
 pub mod codex_events;
 pub mod journal;

@@ -16,6 +16,11 @@ fn check(target: &str, check: impl Fn(&[u8])) {
 }
 
 #[test]
+fn app_server() {
+    check("app_server", fuzz::app_server::check);
+}
+
+#[test]
 fn calc() {
     check("calc", fuzz::calc::check);
 }

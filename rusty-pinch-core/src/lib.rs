@@ -42,24 +42,21 @@ pub use agent::{
     Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
-    ACCOUNT_ID_BYTES_MAX, ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, Breaker, BreakerPolicy,
-    Breakers, CODEX_ACCOUNTS_MAX, CodexAccountSettings, CodexLoginSeed, CodexSettings, Completion, CompletionRequest,
-    Delta, Deltas, Endpoint, ErrorClass, Exhausted, FailoverBrain, Lane, LocalBrain, Permit, ProposedCall, Provider,
-    RetryPolicy, TimedBrain, Tried,
-};
-pub use brain::{
-    ANSWER_TOKENS, Billing, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings, CapLimit, CapScope,
-    CapStatus, CapUnit, Caps, Exceeded, LaneSpend, LedgerError, ModelSpend, Money, MoneyError, Price, Prices,
-    PricesError, Pricing,
+    ACCOUNT_ID_BYTES_MAX, ANSWER_TOKENS, ATTEMPTS_MAX, Answerer, Billing, Brain, BrainError, BrainInfo, BrainSettings,
+    Breaker, BreakerPolicy, Breakers, Budget, BudgetBrain, BudgetConfig, BudgetReport, BudgetSettings,
+    CODEX_ACCOUNTS_MAX, CapLimit, CapScope, CapStatus, CapUnit, Caps, CodexAccountSettings, CodexLoginSeed,
+    CodexSettings, CodexTransport, Completion, CompletionRequest, Delta, Deltas, Endpoint, ErrorClass, Exceeded,
+    Exhausted, FailoverBrain, Lane, LaneSpend, LedgerError, LocalBrain, ModelSpend, Money, MoneyError, Permit, Price,
+    Prices, PricesError, Pricing, ProposedCall, Provider, RetryPolicy, TimedBrain, Tried,
 };
 #[cfg(feature = "codex")]
 pub use brain::{
     AccountId, AccountIdError, AccountStatus, CODEX_CONTEXT_TOKENS, CODEX_HEALTHCHECK_ARGUMENTS, CODEX_IDLE_TIMEOUT,
-    CODEX_MODEL_FLAG, CodexAccount, CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation, CodexLogin, CodexPool,
-    CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask, OwnInvocation,
-    PoolDecision, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading, QuotaWindow, Submitted,
-    TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT,
-    TaskEnding, WorkError, Worked, codex_login, codex_login_of, find_codex,
+    CODEX_MODEL_FLAG, CodexAccount, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, CodexInvocation,
+    CodexLogin, CodexPool, CodexStatus, CodexTask, CodexWork, CodexWorkConfig, FinishedTask, HealthReport, OpenTask,
+    OwnInvocation, PoolDecision, PoolPolicy, PoolStatus, QueueError, QueueReason, QuotaGauge, QuotaReading,
+    QuotaWindow, Submitted, TASK_ATTEMPTS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PROMPT_BYTES_MAX, TASK_PURPOSE_CHARS_MAX,
+    TASK_RESULTS_KEPT, TaskEnding, WorkError, Worked, codex_brain, codex_login, codex_login_of, find_codex,
 };
 #[cfg(feature = "http")]
 pub use brain::{

@@ -42,7 +42,7 @@ pub use local::LocalBrain;
 pub use retry::{ATTEMPTS_MAX, RetryPolicy};
 pub use settings::{
     ACCOUNT_ID_BYTES_MAX, BrainSettings, BudgetSettings, CODEX_ACCOUNTS_MAX, CodexAccountSettings, CodexLoginSeed,
-    CodexSettings, Endpoint, Provider,
+    CodexSettings, CodexTransport, Endpoint, Provider,
 };
 pub use timed::TimedBrain;
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::names::{SECTIONS, variables};
 use super::no_effect::NO_EFFECT;
 use super::*;
-use crate::brain::{CapLimit, Caps, Money, Provider};
+use crate::brain::{CapLimit, Caps, CodexTransport, Money, Provider};
 
 fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_vars(&pairs.iter().copied().collect())
@@ -270,6 +270,20 @@ fn blank_arguments_mean_none_and_unset_means_the_built_in_invocation() {
     assert_eq!(arguments(""), Some(vec![]));
     assert_eq!(arguments(" exec  --json "), Some(vec!["exec".to_owned(), "--json".to_owned()]));
     assert_eq!(load(&[("RUSTY_PINCH_CODEX_MODEL_FLAG", "")]).unwrap().codex.model_flag, Some(String::new()));
+}
+
+#[test]
+fn the_transport_of_codex_is_a_word_and_a_server_takes_no_invocation_of_ones_own() {
+    let transport = |value| load(&[("RUSTY_PINCH_CODEX_TRANSPORT", value)]).unwrap().codex.transport;
+    assert_eq!((transport(""), transport("exec")), (CodexTransport::Exec, CodexTransport::Exec));
+    assert_eq!(transport(" App-Server "), CodexTransport::AppServer);
+    let bad = problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "appserver")]).concat();
+    assert!(bad.contains("RUSTY_PINCH_CODEX_TRANSPORT") && bad.contains("`app-server`"), "{bad}");
+    for own in ["RUSTY_PINCH_CODEX_CLI_ARGS", "RUSTY_PINCH_CODEX_PROMPT_FLAG", "RUSTY_PINCH_CODEX_MODEL_FLAG"] {
+        let both = problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "app-server"), (own, "-x")]).concat();
+        assert!(both.contains("RUSTY_PINCH_CODEX_TRANSPORT") && both.contains(own), "{both}");
+        assert_eq!(problems(&[("RUSTY_PINCH_CODEX_TRANSPORT", "exec"), (own, "-x")]), Vec::<String>::new());
+    }
 }
 
 #[test]

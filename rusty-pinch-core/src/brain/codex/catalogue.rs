@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 /// What the model is told about itself, instead of some 20 KB about editing code in a terminal.
-const INSTRUCTIONS: &str = "You are the thinking part of an agent. The message describes a conversation, and perhaps \
+pub(super) const INSTRUCTIONS: &str = "You are the thinking part of an agent. The message describes a conversation, and perhaps \
                             tools that the program around you runs for you. You have no other tools, no shell and no \
                             files: answer in the form that the message asks for, and do nothing else.";
 

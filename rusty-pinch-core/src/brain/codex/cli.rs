@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::app_server::MESSAGE_LINE_BYTES_MAX;
 use super::config::{CodexConfig, OwnInvocation};
 use super::events::EVENT_LINE_BYTES_MAX;
 use crate::data::Timestamp;
@@ -54,6 +55,16 @@ const SWITCHED_OFF: [&str; 28] = [
     "include_environment_context=false",
 ];
 
+/// What is overridden for the server only: the program that the account's configuration runs after a turn, what it sends
+/// to others, and threads that stay in memory after their only turn, a megabyte each.
+const APP_SERVER_ONLY: [&str; 5] = [
+    "notify=[]",
+    "otel.exporter=\"none\"",
+    "otel.trace_exporter=\"none\"",
+    "otel.metrics_exporter=\"none\"",
+    "thread_unload_delay_secs=0",
+];
+
 /// The files of one run.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -87,19 +98,7 @@ pub(super) fn built_in(
             .chain(&["--color", "never", "-s", "read-only"])
             .map(OsString::from)
             .collect();
-    let mut setting = |setting: String| arguments.extend([OsString::from("-c"), setting.into()]);
-    for switched_off in SWITCHED_OFF {
-        setting(switched_off.to_owned());
-    }
-    setting(format!("model_catalog_json={}", quoted(&files.catalogue.to_string_lossy())));
-    setting(format!("model_provider={}", quoted(PROVIDER)));
-    setting(format!("model_providers.{PROVIDER}={}", provider(config)));
-    if let Some(model) = &config.model {
-        setting(format!("model={}", quoted(model)));
-    }
-    for own in overrides {
-        setting(own.clone());
-    }
+    arguments.extend(settings(config, &files.catalogue, &provider(config, "requires_openai_auth=true"), overrides));
     if let Some(schema) = &files.schema {
         arguments.extend([OsString::from("--output-schema"), schema.into()]);
     }
@@ -113,6 +112,50 @@ pub(super) fn built_in(
         limits: limits(),
         deadline,
     }
+}
+
+/// The long-lived server. It has no flag for leaving the account's configuration out, so what is in there is overridden
+/// one by one: here what is known beforehand, and in `app_server` the servers that it names.
+pub(super) fn app_server(
+    config: &CodexConfig,
+    overrides: &[String],
+    files: &Files,
+    input: Input,
+    deadline: Timestamp,
+) -> Command {
+    // The server does not look for a key in the environment by itself.
+    let login = if config.api_key.is_some() { "env_key=\"CODEX_API_KEY\"" } else { "requires_openai_auth=true" };
+    let mut arguments = vec![OsString::from("app-server")];
+    for own in APP_SERVER_ONLY {
+        arguments.extend([OsString::from("-c"), own.into()]);
+    }
+    arguments.extend(settings(config, &files.catalogue, &provider(config, login), overrides));
+    Command {
+        program: config.program.clone(),
+        arguments,
+        environment: environment(config),
+        directory: files.directory.clone(),
+        input,
+        limits: OutputLimits {
+            stdout_bytes_max: STDERR_BYTES_MAX,
+            stderr_bytes_max: STDERR_BYTES_MAX,
+            line_bytes_max: MESSAGE_LINE_BYTES_MAX,
+        },
+        deadline,
+    }
+}
+
+/// The settings that make a brain without hands, as arguments; the operator's own come last and win.
+fn settings(config: &CodexConfig, catalogue: &Path, provider: &str, overrides: &[String]) -> Vec<OsString> {
+    let ours = [
+        format!("model_catalog_json={}", quoted(&catalogue.to_string_lossy())),
+        format!("model_provider={}", quoted(PROVIDER)),
+        format!("model_providers.{PROVIDER}={provider}"),
+    ];
+    let model = config.model.iter().map(|model| format!("model={}", quoted(model)));
+    let off = SWITCHED_OFF.iter().map(ToString::to_string);
+    let all = off.chain(ours).chain(model).chain(overrides.iter().cloned());
+    all.flat_map(|setting| [OsString::from("-c"), setting.into()]).collect()
 }
 
 /// Asks the CLI for the catalogue that it was built with. It makes no request for it.
@@ -223,11 +266,12 @@ fn environment(config: &CodexConfig) -> BTreeMap<OsString, OsString> {
     environment
 }
 
-fn provider(config: &CodexConfig) -> String {
+/// `login` says how the CLI proves who it is.
+fn provider(config: &CodexConfig, login: &str) -> String {
     let base_url = config.base_url.as_ref().map(|url| format!("base_url={},", quoted(url))).unwrap_or_default();
     let idle_ms = config.idle_timeout.as_millis();
     format!(
-        "{{name=\"OpenAI\",{base_url}wire_api=\"responses\",requires_openai_auth=true,request_max_retries=0,\
+        "{{name=\"OpenAI\",{base_url}wire_api=\"responses\",{login},request_max_retries=0,\
          stream_max_retries=0,stream_idle_timeout_ms={idle_ms}}}"
     )
 }

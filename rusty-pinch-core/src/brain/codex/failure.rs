@@ -1,6 +1,6 @@
 //! What the CLI says when a turn fails, and what that means. Pure.
 //!
-//! `codex exec --json` has no codes, only sentences; these are those of version 0.169, read leniently. A sentence that
+//! `codex exec --json` has no codes, only sentences, and the app-server has codes for some; these are those of version 0.169, read leniently. A sentence that
 //! is not known means that the request was refused, which makes a chain go on to another brain.
 
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Circumstances<'_> {
             return self.quota(message);
         }
         if has(&["model's context window", "context_length_exceeded"]) {
-            return BrainError::ContextTooLong { brain: self.brain(), detail: shortened(message) };
+            return self.context_too_long(message);
         }
         if let Some(status) = status(&said) {
             return self.by_status(status, message);
@@ -54,7 +54,7 @@ impl Circumstances<'_> {
             return self.overloaded(message);
         }
         if has(&["rate limit"]) {
-            return BrainError::RateLimited { brain: self.brain(), retry_at: retry_at(&said, self.now) };
+            return self.rate_limited(message);
         }
         if has(&["could not be refreshed", "sign in again", "log in again", "not logged in", "codex login"]) {
             return self.unauthorized(message);
@@ -67,11 +67,7 @@ impl Circumstances<'_> {
             };
         }
         if has(&["error sending request", "connection failed", "connection refused", "routing discovery failed"]) {
-            return BrainError::Unreachable {
-                brain: self.brain(),
-                target: self.target.to_owned(),
-                source: Box::new(Said(shortened(message))),
-            };
+            return self.unreachable(message);
         }
         if has(&["stream disconnected", "stream closed", "idle timeout"]) {
             return BrainError::Cut { brain: self.brain(), detail: shortened(message) };
@@ -80,49 +76,60 @@ impl Circumstances<'_> {
     }
 
     /// The CLI passes the body of a status 400 on as it is.
-    fn refused_body(&self, message: &str) -> Option<BrainError> {
+    pub(super) fn refused_body(&self, message: &str) -> Option<BrainError> {
         let body: Value = serde_json::from_str(message).ok()?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         let detail = text("/error/message").or(text("/detail")).or(text("/message")).unwrap_or(message);
         Some(match text("/error/code").unwrap_or_default() {
-            "context_length_exceeded" => BrainError::ContextTooLong { brain: self.brain(), detail: shortened(detail) },
+            "context_length_exceeded" => self.context_too_long(detail),
             "insufficient_quota" => self.quota(detail),
             "invalid_api_key" => self.unauthorized(detail),
             _ => self.rejected(detail),
         })
     }
 
-    fn by_status(&self, status: u16, message: &str) -> BrainError {
+    pub(super) fn by_status(&self, status: u16, message: &str) -> BrainError {
         match status {
             401 | 403 => self.unauthorized(message),
-            413 => BrainError::ContextTooLong { brain: self.brain(), detail: shortened(message) },
-            429 => {
-                BrainError::RateLimited { brain: self.brain(), retry_at: retry_at(&message.to_lowercase(), self.now) }
-            }
+            413 => self.context_too_long(message),
+            429 => self.rate_limited(message),
             408 | 409 | 425 | 500.. => self.overloaded(message),
             _ => self.rejected(message),
         }
     }
 
-    fn brain(&self) -> String {
+    pub(super) fn brain(&self) -> String {
         self.brain.to_owned()
     }
 
-    fn quota(&self, message: &str) -> BrainError {
+    pub(super) fn quota(&self, message: &str) -> BrainError {
         let resets_at = resets_at(message, self.now);
         BrainError::QuotaExhausted { brain: self.brain(), detail: shortened(message), resets_at }
     }
 
-    fn overloaded(&self, message: &str) -> BrainError {
+    pub(super) fn overloaded(&self, message: &str) -> BrainError {
         let retry_at = retry_at(&message.to_lowercase(), self.now);
         BrainError::Overloaded { brain: self.brain(), detail: shortened(message), retry_at }
     }
 
-    fn rejected(&self, message: &str) -> BrainError {
+    pub(super) fn rejected(&self, message: &str) -> BrainError {
         BrainError::Rejected { brain: self.brain(), detail: shortened(message) }
     }
 
-    fn unauthorized(&self, message: &str) -> BrainError {
+    pub(super) fn rate_limited(&self, message: &str) -> BrainError {
+        BrainError::RateLimited { brain: self.brain(), retry_at: retry_at(&message.to_lowercase(), self.now) }
+    }
+
+    pub(super) fn unreachable(&self, message: &str) -> BrainError {
+        let source = Box::new(Said(shortened(message)));
+        BrainError::Unreachable { brain: self.brain(), target: self.target.to_owned(), source }
+    }
+
+    pub(super) fn context_too_long(&self, message: &str) -> BrainError {
+        BrainError::ContextTooLong { brain: self.brain(), detail: shortened(message) }
+    }
+
+    pub(super) fn unauthorized(&self, message: &str) -> BrainError {
         let fix = if self.has_key { "check the key of this account" } else { "run `codex login`" };
         BrainError::Unauthorized { brain: self.brain(), detail: shortened(message), fix: fix.to_owned() }
     }

@@ -8,6 +8,8 @@
 //! Everything that decides is pure: `prompt`, `cli` and `catalogue` on the way in, `events`, `reply` and `failure` on the
 //! way out.
 
+mod account;
+mod app_server;
 mod catalogue;
 mod cli;
 mod config;
@@ -22,25 +24,27 @@ mod quota;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod work;
 
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use super::{Brain, BrainError, BrainInfo, Completion, CompletionRequest, Deltas};
 use crate::hands::ToolSpec;
 use crate::sys::{Clock, Command, Ending, Exit, Lines, OutputLine, Spawn};
+use account::{Account, NAME, lock, malformed, on_disk, program, room, room_failed};
 use cli::{Files, OwnError};
 use events::{EVENT_LINE_BYTES_MAX, Event, Transcript};
-use failure::{Circumstances, shortened};
+use failure::shortened;
 use reply::{Reply, ReplyError};
 
+pub use app_server::CodexAppServerBrain;
 pub use config::{
     CODEX_CONTEXT_TOKENS, CODEX_IDLE_TIMEOUT, CODEX_MODEL_FLAG, CodexConfig, CodexEnvironment, CodexInvocation,
     OwnInvocation,
@@ -53,10 +57,8 @@ pub use queue::{
     TASK_PURPOSE_CHARS_MAX, TASK_RESULTS_KEPT, TaskEnding,
 };
 pub use quota::{QuotaGauge, QuotaReading, QuotaWindow};
+pub use transport::codex_brain;
 pub use work::{CodexStatus, CodexWork, CodexWorkConfig, QueueReason, Submitted, WorkError, Worked};
-
-const NAME: &str = "codex";
-const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`, or choose another provider";
 
 /// Thinks with one account of the Codex CLI.
 ///
@@ -64,60 +66,30 @@ const FIX: &str = "install the Codex CLI (0.169 or newer) and run `codex login`,
 /// where it is and never copied.
 pub struct CodexBrain {
     info: BrainInfo,
-    config: CodexConfig,
-    spawn: Arc<dyn Spawn>,
-    clock: Arc<dyn Clock>,
-    /// The catalogue without tools. Asked for once; forgotten when the program fails, which it may after an upgrade.
-    catalogue: Mutex<Option<Arc<[u8]>>>,
+    account: Account,
 }
 
 impl CodexBrain {
     /// A brain that runs what `config` says through `spawn`.
     pub fn new(config: CodexConfig, spawn: Arc<dyn Spawn>, clock: Arc<dyn Clock>) -> Self {
-        let info = BrainInfo {
-            name: NAME.to_owned(),
-            model: config.model.clone().unwrap_or_else(|| "default".to_owned()),
-            context_tokens: config.context_tokens,
-            free: false,
-        };
-        Self { info, config, spawn, clock, catalogue: Mutex::default() }
+        let account = Account::new(config, spawn, clock);
+        Self { info: account.info(), account }
     }
 
     /// The command for `request`, with its files in `room`.
     async fn command(&self, request: &CompletionRequest, prompt: String, room: &Path) -> Result<Command, BrainError> {
-        let directory = room.join("work");
-        match &self.config.invocation {
+        let (config, directory) = (&self.account.config, room.join("work"));
+        match &config.invocation {
             CodexInvocation::BuiltIn { overrides } => {
-                let catalogue = self.catalogue(request, room).await?;
+                let catalogue = self.account.catalogue(request.deadline, room).await?;
                 let files = Files::in_room(room, directory, !request.tools.is_empty());
                 write(&files, catalogue, &request.tools).await.map_err(|error| room_failed(&error))?;
-                Ok(cli::built_in(&self.config, overrides, &files, prompt, request.deadline))
+                Ok(cli::built_in(config, overrides, &files, prompt, request.deadline))
             }
             CodexInvocation::Own(own) => {
-                cli::own(&self.config, own, &directory, prompt, request.deadline).map_err(own_failed)
+                cli::own(config, own, &directory, prompt, request.deadline).map_err(own_failed)
             }
         }
-    }
-
-    /// The CLI's catalogue of models without their tools.
-    async fn catalogue(&self, request: &CompletionRequest, room: &Path) -> Result<Arc<[u8]>, BrainError> {
-        if let Some(catalogue) = lock(&self.catalogue).clone() {
-            return Ok(catalogue);
-        }
-        let command = cli::catalogue(&self.config, room, request.deadline);
-        let exit = self.spawn.run(&command, &Lines::none()).await.map_err(|error| program(error.to_string()))?;
-        if exit.ending == Ending::Deadline {
-            return Err(BrainError::DeadlineExceeded { brain: NAME.to_owned() });
-        }
-        let model = self.config.model.as_deref();
-        let stripped = Some(&exit.stdout.bytes)
-            .filter(|_| exit.ending.is_success())
-            .and_then(|catalogue| catalogue::without_tools(catalogue, model, self.config.context_tokens));
-        let Some(stripped) = stripped else {
-            let why = self.complaint(&exit);
-            return Err(program(format!("it gives no catalogue of models that tools could be taken out of: {why}")));
-        };
-        Ok(Arc::clone(lock(&self.catalogue).insert(stripped.into())))
     }
 
     /// Runs the CLI until it ends, or until it shows a tool of its own.
@@ -128,7 +100,7 @@ impl CodexBrain {
             move |line| watch.take(line)
         });
         let exit = tokio::select! {
-            exit = self.spawn.run(command, &lines) => Some(exit.map_err(|error| program(error.to_string()))?),
+            exit = self.account.spawn.run(command, &lines) => Some(exit.map_err(|error| program(error.to_string()))?),
             () = watch.stop.notified() => None,
         };
         let transcript = std::mem::take(&mut *lock(&watch.transcript));
@@ -147,55 +119,29 @@ impl CodexBrain {
             return Err(BrainError::DeadlineExceeded { brain });
         }
         if let Some(failure) = &transcript.failure {
-            return Err(self.circumstances().classify(&self.scrubbed(failure)));
+            return Err(self.account.circumstances().classify(&self.account.scrubbed(failure)));
         }
-        let is_text = !transcript.has_events && matches!(self.config.invocation, CodexInvocation::Own(_));
+        let is_text = !transcript.has_events && matches!(self.account.config.invocation, CodexInvocation::Own(_));
         if transcript.has_cut_line && !is_text || is_text && exit.stdout.truncated {
             return Err(BrainError::TooLarge { brain, bytes_max: EVENT_LINE_BYTES_MAX });
         }
         if !exit.ending.is_success() || !(transcript.completed || is_text) {
             // Scrubbed before it is cut: half a key is no key that could be recognised.
-            let warning = transcript.warning.as_deref().map(|warning| shortened(&self.scrubbed(warning)));
-            let why = warning.unwrap_or_else(|| self.complaint(&exit));
+            let warning = transcript.warning.as_deref().map(|warning| shortened(&self.account.scrubbed(warning)));
+            let why = warning.unwrap_or_else(|| self.account.complaint(&exit));
             return Err(program(format!("{}: {why}", exit.ending)));
         }
         let message = if is_text { Some(exit.stdout.text().into_owned()) } else { transcript.message.clone() };
         message.map(|message| (message, transcript)).ok_or_else(|| malformed(&ReplyError::Empty))
     }
-
-    fn circumstances(&self) -> Circumstances<'_> {
-        Circumstances {
-            brain: NAME,
-            target: self.config.base_url.as_deref().map_or("OpenAI's servers", origin),
-            has_key: self.config.api_key.is_some(),
-            now: self.clock.now(),
-        }
-    }
-
-    /// What the CLI complained about, shortened.
-    fn complaint(&self, exit: &Exit) -> String {
-        let stderr = exit.stderr.text();
-        let stdout = exit.stdout.text();
-        let said = if stderr.trim().is_empty() { stdout } else { stderr };
-        let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("WARNING: proceeding")).collect();
-        match shortened(&self.scrubbed(&lines.join(" "))) {
-            nothing if nothing.is_empty() => format!("it ended with {} and said nothing", exit.ending),
-            complaint => complaint,
-        }
-    }
-
-    /// `text` without the account's key, should it be in there.
-    fn scrubbed(&self, text: &str) -> String {
-        match &self.config.api_key {
-            Some(key) if !key.expose().is_empty() => text.replace(key.expose(), "[secret]"),
-            _ => text.to_owned(),
-        }
-    }
 }
 
 impl fmt::Debug for CodexBrain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodexBrain").field("info", &self.info).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("CodexBrain")
+            .field("info", &self.info)
+            .field("config", &self.account.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -211,7 +157,7 @@ impl Brain for CodexBrain {
             return Err(BrainError::ContextTooLong { brain: NAME.to_owned(), detail });
         };
         let has_tools = !request.tools.is_empty();
-        let home = self.config.home.clone();
+        let home = self.account.config.home.clone();
         let room = on_disk(move || room(&home)).await.map_err(|error| room_failed(&error))?;
         let command = self.command(request, prompt, room.path()).await?;
         let previews = (!has_tools && deltas.is_listened_to()).then(|| deltas.clone());
@@ -219,7 +165,7 @@ impl Brain for CodexBrain {
         drop(room);
         let judged = self.judge(transcript, exit);
         if matches!(judged, Err(BrainError::Program { .. })) {
-            *lock(&self.catalogue) = None;
+            self.account.forget_catalogue();
         }
         let (message, transcript) = judged?;
         let read = if has_tools { reply::structured(&message) } else { reply::text(&message) };
@@ -263,22 +209,6 @@ impl Watch {
     }
 }
 
-fn program(detail: String) -> BrainError {
-    BrainError::Program { brain: NAME.to_owned(), detail, fix: FIX.to_owned() }
-}
-
-fn malformed(error: &ReplyError) -> BrainError {
-    BrainError::Malformed { brain: NAME.to_owned(), detail: error.to_string() }
-}
-
-fn room_failed(error: &io::Error) -> BrainError {
-    BrainError::Program {
-        brain: NAME.to_owned(),
-        detail: format!("its directories could not be made: {error}"),
-        fix: "make room for temporary files and for `CODEX_HOME`, and make both writable".to_owned(),
-    }
-}
-
 fn own_failed(error: OwnError) -> BrainError {
     let (brain, detail) = (NAME.to_owned(), error.to_string());
     match error {
@@ -290,31 +220,6 @@ fn own_failed(error: OwnError) -> BrainError {
     }
 }
 
-/// Host and port of `url`, which may hold a password before them.
-fn origin(url: &str) -> &str {
-    let after = url.split_once("://").map_or(url, |(_, after)| after);
-    let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default()
-}
-
-/// A directory of its own for one run, with an empty one in it to work in. It is removed when the run is over. The
-/// account's home is made too where it is missing: the CLI refuses to start without one, also when a key is enough.
-fn room(home: &Path) -> io::Result<TempDir> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", home.display()));
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(home) {
-        Ok(()) => {}
-        // Without the folder around it the path is likely a slip, and the CLI says what is wrong with it.
-        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {}
-        Err(error) => return Err(named(error)),
-    }
-    let room = TempDir::with_prefix("rusty-pinch-codex-")?;
-    std::fs::create_dir(room.path().join("work"))?;
-    Ok(room)
-}
-
 async fn write(files: &Files, catalogue: Arc<[u8]>, tools: &[ToolSpec]) -> io::Result<()> {
     let schema = files.schema.clone().map(|path| (path, prompt::reply_schema(tools).to_string()));
     let path = files.catalogue.clone();
@@ -323,14 +228,4 @@ async fn write(files: &Files, catalogue: Arc<[u8]>, tools: &[ToolSpec]) -> io::R
         schema.map_or(Ok(()), |(path, schema)| std::fs::write(path, schema))
     })
     .await
-}
-
-/// Runs `work`, which waits for a disk, where waiting disturbs nobody.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-/// A value that a panic left behind is still a value.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

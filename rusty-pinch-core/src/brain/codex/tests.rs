@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::account::origin;
 use super::*;
 use crate::brain::{Delta, Lane};
 use crate::data::{Message, Timestamp, ToolName};

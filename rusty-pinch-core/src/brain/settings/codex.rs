@@ -48,6 +48,14 @@ const MODEL_FLAG: Variable = Variable::new(
 const MODEL: Variable = Variable::new("RUSTY_PINCH_CODEX_MODEL", Kind::Text, "The model that Codex is asked for.")
     .otherwise("RUSTY_PINCH_MODEL, or else Codex's own choice");
 
+const TRANSPORT: Variable = Variable::new(
+    "RUSTY_PINCH_CODEX_TRANSPORT",
+    Kind::Choice(&["exec", "app-server"]),
+    "How Codex is called: `exec` starts it for each request; `app-server` keeps one running, which is faster, shows the \
+     answer while it is written, and knows how much of the account's quota is used, but is experimental in Codex.",
+)
+.default("exec");
+
 const TIMEOUT: Variable = Variable::new(
     "RUSTY_PINCH_CODEX_TIMEOUT_SECS",
     Kind::Integer { min: 1, max: 3600 },
@@ -153,6 +161,7 @@ pub(crate) const SECTION: Section = Section {
         PROMPT_FLAG,
         MODEL_FLAG,
         MODEL,
+        TRANSPORT,
         TIMEOUT,
         HOME,
         API_KEY,
@@ -171,6 +180,27 @@ pub(crate) const SECTION: Section = Section {
     ],
 };
 
+/// How the Codex CLI is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CodexTransport {
+    /// A run of its own for each request, `codex exec`.
+    #[default]
+    Exec,
+    /// One child for many requests, `codex app-server`.
+    AppServer,
+}
+
+impl CodexTransport {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "exec" => Ok(Self::Exec),
+            "app-server" => Ok(Self::AppServer),
+            _ => Err(TRANSPORT.kind.rule()),
+        }
+    }
+}
+
 /// The Codex CLI's settings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -187,6 +217,8 @@ pub struct CodexSettings {
     pub model_flag: Option<String>,
     /// The model, when somebody chose.
     pub model: Option<String>,
+    /// How it is called.
+    pub transport: CodexTransport,
     /// How long one run may take.
     pub timeout: Duration,
     /// The folder of login and configuration, when somebody chose.
@@ -230,13 +262,14 @@ impl CodexSettings {
         let arguments = reader.words(&CLI_ARGS);
         let accounts = read_accounts(reader);
         let login_seed = read_login_seed(reader);
-        Self {
+        let settings = Self {
             enabled: reader.boolean(&ENABLED),
             program: reader.path(&CLI_BIN).unwrap_or_default(),
             arguments: reader.given_as(&CLI_ARGS).map(|_| arguments),
             prompt_flag: reader.text(&PROMPT_FLAG),
             model_flag: reader.text(&MODEL_FLAG),
             model: reader.text(&MODEL),
+            transport: reader.parse(&TRANSPORT, CodexTransport::parse).unwrap_or_default(),
             timeout: Duration::from_secs(reader.integer(&TIMEOUT)),
             home: reader.path(&HOME),
             api_key: reader.secret(&API_KEY),
@@ -248,7 +281,14 @@ impl CodexSettings {
             healthcheck_interval: Duration::from_secs(reader.integer(&HEALTHCHECK_INTERVAL)),
             healthcheck_arguments: reader.words(&HEALTHCHECK_ARGS),
             login_seed,
+        };
+        if settings.transport == CodexTransport::AppServer && settings.has_own_invocation() {
+            let own = [&CLI_ARGS, &PROMPT_FLAG, &MODEL_FLAG].into_iter().filter_map(|own| reader.given_as(own));
+            let own = own.collect::<Vec<_>>().join(", ");
+            let why = format!("{} is `app-server`, which takes no invocation of your own ({own})", TRANSPORT.name);
+            reader.contradiction(why, "set it to `exec`, or remove the others");
         }
+        settings
     }
 
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {

@@ -17,7 +17,7 @@ pub(crate) use accounts::key_variables;
 pub use accounts::{ACCOUNT_ID_BYTES_MAX, CODEX_ACCOUNTS_MAX, CodexAccountSettings};
 pub use budget::BudgetSettings;
 pub(crate) use codex::{ACCOUNT_API_KEY_ENV, ACCOUNTS};
-pub use codex::{CodexLoginSeed, CodexSettings};
+pub use codex::{CodexLoginSeed, CodexSettings, CodexTransport};
 
 const PROVIDER: Variable = Variable::new(
     "RUSTY_PINCH_PROVIDER",

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::brain::{
-    AccountId, BrainError, CODEX_MODEL_FLAG, CodexAccount, CodexAccountSettings, CodexBrain, CodexConfig,
-    CodexInvocation, CodexLogin, CodexPool, CodexWork, CodexWorkConfig, OwnInvocation, PoolPolicy, Provider,
-    TimedBrain, codex_login, codex_login_of, find_codex,
+    AccountId, BrainError, CODEX_MODEL_FLAG, CodexAccount, CodexAccountSettings, CodexConfig, CodexInvocation,
+    CodexLogin, CodexPool, CodexWork, CodexWorkConfig, OwnInvocation, PoolPolicy, Provider, TimedBrain, codex_brain,
+    codex_login, codex_login_of, find_codex,
 };
 use crate::config::{CodexReadiness, Settings};
 use crate::store::Store;
@@ -67,8 +67,9 @@ fn joined(settings: &Settings, accounts: Vec<CodexAccount>, store: Arc<dyn Store
     policy.window = settings.codex.rate_window;
     policy.reserve_percent = settings.codex.reserve_percent;
     let (timeout, of_pool) = (settings.codex.timeout, Arc::clone(&clock));
-    CodexPool::new(accounts, policy, store, of_pool, |account, _| {
-        let brain = CodexBrain::new(account.config.clone(), spawn.clone(), Arc::clone(&clock));
+    let transport = settings.codex.transport;
+    CodexPool::new(accounts, policy, store, of_pool, |account, quota| {
+        let brain = codex_brain(transport, account.config.clone(), spawn.clone(), Arc::clone(&clock), quota);
         Arc::new(TimedBrain::new(brain, timeout, Arc::clone(&clock)))
     })
 }

@@ -1,0 +1,168 @@
+//! The real CLI, a fake model, and what both transports are asked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_model::{FakeModel, Reply, Request};
+use rusty_pinch_core::{
+    Brain, BrainError, Clock, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, Completion,
+    CompletionRequest, Deltas, Lane, Message, QuotaGauge, Repeat, Risk, SystemClock, SystemSpawn, ToolName, ToolSpec,
+    find_codex,
+};
+use serde_json::json;
+
+pub(crate) const KEY: &str = "sk-test-4711";
+
+/// How the CLI is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Exec,
+    AppServer,
+}
+
+pub(crate) const BOTH: [Transport; 2] = [Transport::Exec, Transport::AppServer];
+
+/// The CLI, or `None` after saying so loudly.
+pub(crate) fn cli() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where the CLI is")]
+    let given = std::env::var_os("RUSTY_PINCH_TEST_CODEX_BIN").map(PathBuf::from);
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/codex-cli/node_modules/.bin/codex");
+    let found = find_codex(&given.unwrap_or(installed), None);
+    if found.is_none() {
+        eprintln!("SKIPPED: there is no Codex CLI; run scripts/install-codex first");
+    }
+    found
+}
+
+/// A fake model and the account that thinks with it.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) model: FakeModel,
+    pub(crate) config: CodexConfig,
+    pub(crate) quota: Arc<QuotaGauge>,
+}
+
+impl Rig {
+    pub(crate) fn new(script: impl FnMut(usize, &Request) -> Reply + Send + 'static) -> Option<Self> {
+        let program = cli()?;
+        Some(Self::with(program, script))
+    }
+
+    /// The same with another program.
+    pub(crate) fn with(
+        program: impl Into<PathBuf>,
+        script: impl FnMut(usize, &Request) -> Reply + Send + 'static,
+    ) -> Self {
+        let model = FakeModel::start(script);
+        // One home for all tests, kept between runs: a new one costs the CLI half a second. The first run makes it.
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("codex-home");
+        let mut config = CodexConfig::new(program, home);
+        config.base_url = Some(model.base_url());
+        config.api_key = Some(KEY.to_owned().into());
+        config.environment = CodexEnvironment::default().with("PATH", "/usr/bin:/bin");
+        Self { model, config, quota: Arc::default() }
+    }
+
+    pub(crate) fn brain(&self, transport: Transport) -> Arc<dyn Brain> {
+        let (config, clock) = (self.config.clone(), Arc::new(SystemClock));
+        let spawn = Arc::new(SystemSpawn::new(clock.clone()));
+        match transport {
+            Transport::Exec => Arc::new(CodexBrain::new(config, spawn, clock)),
+            Transport::AppServer => {
+                Arc::new(CodexAppServerBrain::new(config, spawn, clock, Arc::clone(&self.quota)).unwrap())
+            }
+        }
+    }
+
+    /// Asks a brain of its own, and makes sure that nothing is left of it.
+    pub(crate) async fn ask(
+        &self,
+        transport: Transport,
+        request: &CompletionRequest,
+    ) -> Result<Completion, BrainError> {
+        let brain = self.brain(transport);
+        let outcome = brain.complete(request, &Deltas::none()).await;
+        drop(brain);
+        self.no_process_is_left().await;
+        outcome
+    }
+
+    pub(crate) async fn no_process_is_left(&self) {
+        // What is given up is killed and not waited for, and a busy machine takes its time.
+        for _ in 0..50 {
+            if self.processes().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a process is left: {:?}", self.processes());
+    }
+
+    /// The processes that were started for this rig: the address of its model is on their command line.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        processes_with(&self.model.base_url())
+    }
+}
+
+/// The processes with `word` on their command line, which zombies have no more.
+pub(crate) fn processes_with(word: &str) -> Vec<String> {
+    let proc = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let matching = proc.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(word)
+    });
+    matching.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+}
+
+pub(crate) fn request(text: &str) -> CompletionRequest {
+    CompletionRequest {
+        messages: vec![
+            Message::System { content: "Be brief.".into() },
+            Message::User { content: "first".into() },
+            Message::Assistant { content: "second".into(), calls: Vec::new() },
+            Message::User { content: text.into() },
+        ],
+        tools: Arc::from([]),
+        deadline: SystemClock.now() + Duration::from_secs(30),
+        lane: Lane::Interactive,
+        turn: None,
+    }
+}
+
+pub(crate) fn calc() -> ToolSpec {
+    ToolSpec {
+        name: ToolName::new("calc").unwrap(),
+        description: "Calculates".into(),
+        parameters: json!({ "type": "object", "properties": { "expression": { "type": "string" } } }),
+        positional: vec!["expression".into()],
+        repeat: Repeat::ReadOnly,
+        risk: Risk::Low,
+        examples: Vec::new(),
+    }
+}
+
+pub(crate) fn with_tools(mut request: CompletionRequest) -> CompletionRequest {
+    request.tools = Arc::from([calc()]);
+    request
+}
+
+/// What a failure becomes: the variant's name and whether it says when to come back.
+pub(crate) fn meaning(error: &BrainError) -> (&'static str, bool) {
+    let name = match error {
+        BrainError::Unauthorized { .. } => "unauthorized",
+        BrainError::Rejected { .. } => "rejected",
+        BrainError::RateLimited { .. } => "rate limited",
+        BrainError::QuotaExhausted { .. } => "quota",
+        BrainError::Overloaded { .. } => "overloaded",
+        BrainError::ContextTooLong { .. } => "context",
+        BrainError::Cut { .. } => "cut",
+        BrainError::Unreachable { .. } => "unreachable",
+        BrainError::TooLarge { .. } => "too large",
+        BrainError::Program { .. } => "program",
+        BrainError::DeadlineExceeded { .. } => "deadline",
+        BrainError::ForeignTool { .. } => "foreign tool",
+        other => panic!("{other}"),
+    };
+    (name, error.retry_at().is_some())
+}
