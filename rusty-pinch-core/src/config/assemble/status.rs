@@ -11,6 +11,7 @@ use crate::store::StoreError;
 
 /// How the chain of brains is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BrainStatus {
     /// Why these, when nobody chose them.
     pub provider_reason: Option<String>,
@@ -20,6 +21,7 @@ pub struct BrainStatus {
 
 /// How a member of the chain is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct MemberStatus {
     /// The provider.
     pub provider: Provider,
@@ -44,6 +46,7 @@ pub struct MemberStatus {
 /// The state of a breaker in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BreakerState {
     /// It is asked.
     Closed,
