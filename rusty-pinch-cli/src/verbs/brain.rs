@@ -37,6 +37,9 @@ fn page(status: &BrainStatus) -> String {
     for (index, member) in status.chain.iter().enumerate() {
         let model = member.model.as_deref().map_or_else(String::new, |model| format!(" ({model})"));
         let _ = writeln!(page, "{}. {}{model}: {}", index + 1, member.provider, state(member));
+        if let Some(price) = &member.price {
+            let _ = writeln!(page, "   price        {price}");
+        }
         if let (Some(error), Some(at)) = (&member.last_error, member.last_failure_at) {
             let _ = writeln!(page, "   last error   {at}: {error}");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::chain::{Member, members, why};
-use super::{open_store, provider_choice};
+use super::{budget, open_store, provider_choice};
 use crate::brain::{Answerer, Breaker, Breakers, BudgetReport, Permit, Provider};
 use crate::config::Settings;
 use crate::data::Timestamp;
@@ -29,6 +29,8 @@ pub struct MemberStatus {
     pub provider: Provider,
     /// The model; none where it can't be used.
     pub model: Option<String>,
+    /// What it costs, in words; none where the price file can't be used.
+    pub price: Option<String>,
     /// Why it can't be used, where it can't.
     pub problem: Option<String>,
     /// Its breaker.
@@ -77,7 +79,8 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
             Some(who) => breakers.look(who, now).await,
             None => Breaker::default(),
         };
-        chain.push(member_status(provider, who, problem, &breaker, now));
+        let price = budget::price_of(settings, provider);
+        chain.push(MemberStatus { price, ..member_status(provider, who, problem, &breaker, now) });
     }
     let spend = BudgetReport::read(store, &settings.budget.caps, now).await.ok();
     Ok(BrainStatus { provider_reason: choice.why, chain, spend })
@@ -122,6 +125,7 @@ fn member_status(
     MemberStatus {
         provider,
         model: who.map(|who| who.model),
+        price: None,
         problem,
         breaker: state,
         until,
