@@ -37,6 +37,9 @@ fn page(status: &BrainStatus) -> String {
     for (index, member) in status.chain.iter().enumerate() {
         let model = member.model.as_deref().map_or_else(String::new, |model| format!(" ({model})"));
         let _ = writeln!(page, "{}. {}{model}: {}", index + 1, member.provider, state(member));
+        if let Some(price) = &member.price {
+            let _ = writeln!(page, "   price        {price}");
+        }
         if let (Some(error), Some(at)) = (&member.last_error, member.last_failure_at) {
             let _ = writeln!(page, "   last error   {at}: {error}");
         }
@@ -59,6 +62,7 @@ fn state(member: &MemberStatus) -> String {
         BreakerState::Open => format!("left alone{until}"),
         BreakerState::HalfOpen => "to be tried with the next message".to_owned(),
         BreakerState::Probing => format!("being tried{until}"),
+        _ => "in a state that this version has no word for".to_owned(),
     }
 }
 
@@ -85,4 +89,30 @@ fn known(program: &Program, name: &str) -> Result<Provider, Failure> {
         let error = format!("{name:?} is not in the chain of providers");
         Failure::usage(error, &format!("choose one of: {}", names.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusty_pinch_core::{Settings, Vars};
+
+    #[test]
+    fn the_page_has_a_line_for_each_member_and_says_what_is_wrong() {
+        let dir = std::env::temp_dir().join("rusty-pinch-no-such-folder");
+        let dir = dir.to_str().unwrap_or_default();
+        let pairs = [("RUSTY_PINCH_PROVIDER", "groq,local"), ("RUSTY_PINCH_DATA_DIR", dir)];
+        let settings =
+            Settings::from_vars(&pairs.into_iter().collect::<Vars>()).unwrap_or_else(|error| panic!("{error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let status = runtime.map(|runtime| runtime.block_on(brain_status(&settings, SystemClock.now())));
+        let Ok(Ok(mut status)) = status else { panic!("{status:?}") };
+        assert!(page(&status).starts_with("1. groq: can't be used: "), "{}", page(&status));
+        assert!(page(&status).ends_with("2. local (examples): ready\n"), "{}", page(&status));
+        let member = &mut status.chain[1];
+        let at = SystemClock.now();
+        (member.breaker, member.until, member.failures) = (BreakerState::Open, Some(at), 3);
+        (member.last_error, member.last_failure_at) = (Some("it is down".into()), Some(at));
+        let expected = format!("2. local (examples): left alone until {at}\n   last error   {at}: it is down\n");
+        assert!(page(&status).ends_with(&expected), "{}", page(&status));
+    }
 }

@@ -75,6 +75,8 @@ fn b6_a_chain_goes_on_with_what_is_free_and_refuses_where_nothing_is() {
     // A cap says nothing about the provider, so its breaker stays closed.
     assert_eq!((&status["chain"][0]["breaker"], &status["chain"][0]["failures"]), (&json!("closed"), &json!(0)));
     assert_eq!(status["spend"]["caps"][0]["used"], "91000");
+    let prices: Vec<_> = status["chain"].as_array().unwrap().iter().map(|member| &member["price"]).collect();
+    assert_eq!(prices, ["$1.00 in, $10.00 out per million tokens", "<free>"]);
 
     let paid = chain("compatible,openai");
     assert_eq!(paid.ok(&["run", "--message", "hello"]).stdout, "fine\n");
@@ -191,6 +193,8 @@ fn doctor_tells_caps_prices_and_models_that_have_none() {
         "{uncapped:?}"
     );
     let local = World::new().ok(&["doctor", "--json"]).json()["settings"].clone();
+    let nameless = world.with("RUSTY_PINCH_PROVIDER", "compatible,local").ok(&["brain", "status"]).json();
+    assert_eq!(nameless["chain"][0]["price"], "<unknown>");
     assert_eq!((&local["model_price"], &local["budget"]), (&json!("<free>"), &json!("background day 200000 tokens")));
 }
 

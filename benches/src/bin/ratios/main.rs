@@ -5,6 +5,7 @@
 //! single figure worse.
 
 mod disk;
+mod failover;
 mod memory;
 mod process;
 mod table;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 fn measure() -> Result<Table, Box<dyn Error>> {
     let mut table = Table::default();
     memory::measure(&mut table)?;
+    failover::measure(&mut table)?;
     disk::measure(&mut table)?;
     process::measure(&mut table)?;
     Ok(table)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::limits::{REREAD_AFTER, SUCCESS_NOTED_EVERY, TRIES_MAX};
 use super::{Breaker, BreakerPolicy, Permit};
@@ -131,9 +132,9 @@ impl Breakers {
         last.map_or(Ok(()), Err)
     }
 
-    /// Waits until this process changes one of them.
-    pub(crate) async fn changed(&self) {
-        self.shared.changed.notified().await;
+    /// Ends when this process changes one of them.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.shared.changed.notified()
     }
 
     /// Applies `change` to the newest state. None from it leaves everything as it is.

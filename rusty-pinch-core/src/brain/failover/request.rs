@@ -119,14 +119,29 @@ impl<'a> Asking<'a> {
 
     /// Waits until a breaker lapses or changes, and forgets what they said.
     async fn wait(&mut self, until: Timestamp) {
-        tokio::select! {
-            () = self.chain.clock.sleep_until(until) => self.waits += 1,
-            // Somebody's attempt ended; that is not a wait of this request's own.
-            () = self.chain.breakers.changed() => {}
+        let mut changed = std::pin::pin!(self.chain.breakers.changed());
+        // From here on no change is missed, so what changed since the breakers were looked at shows now.
+        changed.as_mut().enable();
+        if self.all_are_open().await {
+            tokio::select! {
+                () = self.chain.clock.sleep_until(until) => self.waits += 1,
+                // Somebody's attempt ended; that is not a wait of this request's own.
+                () = changed => {}
+            }
         }
         for member in &mut self.members {
             member.standing = Standing::Unknown;
         }
+    }
+
+    async fn all_are_open(&self) -> bool {
+        let now = self.chain.clock.now();
+        for member in &self.chain.members {
+            if !matches!(self.chain.breakers.look(&member.who, now).await.permit(now), Permit::Open { .. }) {
+                return false;
+            }
+        }
+        true
     }
 
     /// One attempt. None where it failed, which is noted.
@@ -176,9 +191,7 @@ impl<'a> Asking<'a> {
     /// Everybody who was asked in vain or passed over so far.
     fn tried(&self) -> Vec<Tried> {
         let members = self.chain.members.iter().zip(&self.members);
-        members
-            .filter_map(|(member, attempted)| Some(Tried { who: member.who.clone(), why: why(attempted)? }))
-            .collect()
+        members.flat_map(|(member, attempted)| tried_of(member, attempted)).collect()
     }
 
     async fn give_up(mut self) -> BrainError {
@@ -217,7 +230,10 @@ impl<'a> Asking<'a> {
                 (None, _) if !has_room => "not asked: its context is no larger than one that was too small".to_owned(),
                 (None, _) => "not asked: the time was over".to_owned(),
             };
-            tried.push(Tried { who: member.who.clone(), why });
+            match tried_of(member, attempted) {
+                of_its_own if of_its_own.len() > 1 => tried.extend(of_its_own),
+                _ => tried.push(Tried { who: member.who.clone(), why }),
+            }
         }
         // Where one may be asked at once, no instant is worth waiting for.
         let retry_at = reopenings.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
@@ -235,6 +251,14 @@ impl<'a> Asking<'a> {
             None => matches!(member.standing, Standing::Open { .. }),
         };
         if self.members.iter().any(may_pass) { ErrorClass::RetryHere } else { ErrorClass::FailOver }
+    }
+}
+
+/// What there is to say of a member that gave no answer; one that asked several itself says it of each.
+fn tried_of(member: &Member, attempted: &Attempted) -> Vec<Tried> {
+    match attempted.failure.as_ref().map(|error| error.failure().tried()) {
+        Some(of_its_own) if !of_its_own.is_empty() => of_its_own.to_vec(),
+        _ => why(attempted).map(|why| Tried { who: member.who.clone(), why }).into_iter().collect(),
     }
 }
 

@@ -73,10 +73,7 @@ pub(super) fn report(report: &mut Report, settings: &Settings, chain: &[Provider
     let file = settings.budget.prices_file.as_ref();
     let origin = file.map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
     fact("prices", format!("as of {} ({origin})", prices.date()));
-    let pricing = |provider: &Provider| match provider {
-        Provider::Local => None,
-        other => Some(prices.pricing(other.name(), &model(settings, *other), has_key(settings, *other))),
-    };
+    let pricing = |provider: &Provider| pricing(&prices, settings, *provider);
     let shown = |provider: &Provider| match chain {
         [_] => price(pricing(provider)),
         _ => format!("{provider}: {}", price(pricing(provider))),
@@ -84,6 +81,19 @@ pub(super) fn report(report: &mut Report, settings: &Settings, chain: &[Provider
     fact("model_price", chain.iter().map(shown).collect::<Vec<_>>().join("; "));
     for provider in chain.iter().filter(|provider| pricing(provider) == Some(Pricing::Unknown)) {
         report.check(unpriced(settings, *provider, &model(settings, *provider)));
+    }
+}
+
+/// What `provider` is paid for what it is asked for, in words; none where the price file can't be used.
+pub(super) fn price_of(settings: &Settings, provider: Provider) -> Option<String> {
+    Some(price(pricing(&prices(settings).ok()?, settings, provider)))
+}
+
+/// How `provider` is paid; none for what is free.
+fn pricing(prices: &Prices, settings: &Settings, provider: Provider) -> Option<Pricing> {
+    match provider {
+        Provider::Local => None,
+        other => Some(prices.pricing(other.name(), &model(settings, other), has_key(settings, other))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::chain::{Member, members, why};
-use super::{open_store, provider_choice};
+use super::{budget, open_store, provider_choice};
 use crate::brain::{Answerer, Breaker, Breakers, BudgetReport, Permit, Provider};
 use crate::config::Settings;
 use crate::data::Timestamp;
@@ -13,6 +13,7 @@ use crate::store::StoreError;
 
 /// How the chain of brains is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BrainStatus {
     /// Why these, when nobody chose them.
     pub provider_reason: Option<String>,
@@ -24,11 +25,14 @@ pub struct BrainStatus {
 
 /// How a member of the chain is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct MemberStatus {
     /// The provider.
     pub provider: Provider,
     /// The model; none where it can't be used.
     pub model: Option<String>,
+    /// What it costs, in words; none where the price file can't be used.
+    pub price: Option<String>,
     /// Why it can't be used, where it can't.
     pub problem: Option<String>,
     /// Its breaker.
@@ -48,6 +52,7 @@ pub struct MemberStatus {
 /// The state of a breaker in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BreakerState {
     /// It is asked.
     Closed,
@@ -77,7 +82,8 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
             Some(who) => breakers.look(who, now).await,
             None => Breaker::default(),
         };
-        chain.push(member_status(provider, who, problem, &breaker, now));
+        let price = budget::price_of(settings, provider);
+        chain.push(MemberStatus { price, ..member_status(provider, who, problem, &breaker, now) });
     }
     let spend = BudgetReport::read(store, &settings.budget.caps, now).await.ok();
     Ok(BrainStatus { provider_reason: choice.why, chain, spend })
@@ -123,6 +129,7 @@ fn member_status(
     MemberStatus {
         provider,
         model: who.map(|who| who.model),
+        price: None,
         problem,
         breaker: state,
         until,

@@ -237,6 +237,31 @@ async fn what_waits_for_a_probe_goes_on_as_soon_as_that_succeeds() {
 }
 
 #[tokio::test]
+async fn a_member_that_asked_several_itself_is_told_in_full() {
+    let account = |name: &str| crate::brain::Tried {
+        who: Answerer { brain: "a".into(), model: "m".into(), account: Some(name.into()) },
+        why: "capped".into(),
+    };
+    let inner = move || BrainError::AllFailed {
+        tried: vec![account("home"), account("work")],
+        attempts: 0,
+        class: ErrorClass::FailOver,
+        retry_at: None,
+    };
+    let (a, _) = member("a", move || Err(inner()));
+    let by = Answerer { brain: "c".into(), model: "m".into(), account: Some("home".into()) };
+    let (c, _) = member("c", {
+        let by = by.clone();
+        move || Ok(Completion { by: Some(by.clone()), ..Completion::text("fine") })
+    });
+    let chain = chain(a, &JumpingClock::new()).then(c);
+    let completion = chain.complete(&request(), &Deltas::none()).await.unwrap();
+    let tried: Vec<_> = completion.tried.iter().map(|tried| tried.who.to_string()).collect();
+    assert_eq!(tried, ["a/m (home)", "a/m (work)"]);
+    assert_eq!(completion.by, Some(by), "the member knows best who of it answered");
+}
+
+#[tokio::test]
 async fn calls_pass_through_as_they_are() {
     let call = ProposedCall { name: "t".into(), arguments: serde_json::json!({"x": 1}) };
     let calls = vec![call.clone()];
