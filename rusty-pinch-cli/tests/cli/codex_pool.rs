@@ -262,3 +262,16 @@ fn a_home_begins_with_the_given_login_and_keeps_the_one_it_has() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), r#"{"tokens":{"access_token":"t"}}"#);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn b6_a_cap_on_background_work_makes_a_task_wait_for_the_next_day_and_a_person_is_served() {
+    let world = world(ECHO).with("RUSTY_PINCH_BUDGET_BACKGROUND_DAY_TOKENS", "0");
+    let queued = generate(&world, &[]);
+    assert_eq!((&queued["status"], &queued["reason"]), (&json!("queued"), &json!("spending_cap")), "{queued}");
+    assert_eq!(status(&world)["queue_depth"], json!(1));
+    assert_eq!(generate(&world, &["--interactive"])["status"], json!("executed"));
+    assert_eq!(
+        generate(&world.with("RUSTY_PINCH_BUDGET_DAY_TOKENS", "1"), &["--interactive"])["reason"],
+        json!("spending_cap")
+    );
+}

@@ -111,7 +111,11 @@ pub fn codex_work(settings: &Settings) -> Result<CodexWork, AssembleError> {
             fix: "set it to true".to_owned(),
         }));
     }
-    Ok(codex::work(settings, &open_store(settings)?)?)
+    let store = open_store(settings)?;
+    let work = codex::work(settings, &store)?;
+    let budget = budget::open(settings, &store)?;
+    let pool = budget.around(Arc::clone(work.pool()), budget::billing(settings, Provider::Codex));
+    Ok(work.asking(pool))
 }
 
 /// Which providers `settings` come to, with Codex looked for where that matters. Nobody is asked.

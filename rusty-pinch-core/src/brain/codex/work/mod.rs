@@ -33,6 +33,8 @@ const TAKES_ALONG: usize = 4;
 /// Codex for work that can wait.
 pub struct CodexWork {
     pool: Arc<CodexPool>,
+    /// What tasks are asked of: the pool, or what is around it.
+    asked: Arc<dyn Brain>,
     queue: CodexQueue,
     checks: HealthChecks,
     check_every: Duration,
@@ -45,7 +47,19 @@ impl CodexWork {
         let clock = Arc::clone(pool.clock());
         let checks = HealthChecks { arguments: config.check_arguments, spawn, clock: Arc::clone(&clock) };
         let queue = CodexQueue::new(store, config.queue_capacity);
-        Self { pool, queue, checks, check_every: config.check_every, clock }
+        Self { asked: Arc::clone(&pool) as Arc<dyn Brain>, pool, queue, checks, check_every: config.check_every, clock }
+    }
+
+    /// The same work with its tasks asked of `brain`, which is its pool with something around it, such as a budget.
+    #[must_use]
+    pub fn asking(mut self, brain: impl Brain) -> Self {
+        self.asked = Arc::new(brain);
+        self
+    }
+
+    /// The pool of its accounts.
+    pub fn pool(&self) -> &Arc<CodexPool> {
+        &self.pool
     }
 
     /// The accounts, in the order in which they are configured.
@@ -263,7 +277,7 @@ impl CodexWork {
             turn: None,
         };
         let deltas = Deltas::none();
-        let mut answer = self.pool.complete(&request, &deltas);
+        let mut answer = self.asked.complete(&request, &deltas);
         let mut renew_at = started + RENEW_EVERY;
         loop {
             tokio::select! {

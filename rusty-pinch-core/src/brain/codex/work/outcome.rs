@@ -61,6 +61,8 @@ pub enum QueueReason {
     QueueBackpressure,
     /// It failed, and is tried again later.
     Retry,
+    /// A cap on spending does not allow it, or what was spent is not known.
+    SpendingCap,
 }
 
 /// What came of working on a task.
@@ -159,6 +161,10 @@ pub(super) fn becomes(error: &BrainError, attempts: u32, now: Timestamp) -> Beco
         BrainError::Reserved { .. } | BrainError::NoAccount { .. } | BrainError::Records { .. } => {
             let not_before = told.unwrap_or(now + NO_ACCOUNT_PAUSE);
             Becomes::Waiting { reason: reason(error), not_before, counts: false }
+        }
+        BrainError::OverBudget { .. } | BrainError::BudgetUnknown { .. } => {
+            let not_before = told.unwrap_or(now + NO_ACCOUNT_PAUSE);
+            Becomes::Waiting { reason: QueueReason::SpendingCap, not_before, counts: false }
         }
         // The same prompt would be refused again.
         BrainError::ContextTooLong { .. } | BrainError::Rejected { .. } => Becomes::Parked,

@@ -186,6 +186,14 @@ fn what_becomes_of_a_failure() {
             9,
             waits(QueueReason::NoAccountAvailable, 30, false),
         ),
+        (
+            BrainError::BudgetUnknown {
+                brain: brain(),
+                source: Box::new(StoreError::Damaged { what: detail(), why: detail() }.into()),
+            },
+            9,
+            waits(QueueReason::SpendingCap, 30, false),
+        ),
     ] {
         assert_eq!(becomes(&error, attempts, at(0)), expected, "{error} {:?}", error.class() == ErrorClass::Never);
     }
