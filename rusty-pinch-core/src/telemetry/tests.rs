@@ -192,18 +192,20 @@ fn eight_writers_with_handles_of_their_own_lose_no_count() {
     let fixture = fixture();
     let before_and_after = (|| fixture.file.read().unwrap().total_turns, 8 * 150);
     std::thread::scope(|scope| {
+        let mut writers = Vec::new();
         for _ in 0..8 {
             // A lock belongs to the open file, so that observers in one process exclude each other as processes do.
             let file = TelemetryFile::new(fixture.file.path());
-            scope.spawn(move || {
+            writers.push(scope.spawn(move || {
                 let observer = CountingObserver::new(file, Redactor::default(), |error| panic!("{error}"));
                 for _ in 0..150 {
                     observer.turn(&ok());
                 }
-            });
+            }));
         }
         let mut last = 0;
-        while last < before_and_after.1 {
+        // A writer that fails must fail the test, and not leave its reader waiting for ever.
+        while !writers.iter().all(|writer| writer.is_finished()) {
             let now = before_and_after.0();
             assert!(now >= last, "a reader saw {now} after {last}");
             last = now;

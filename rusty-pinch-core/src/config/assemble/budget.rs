@@ -25,19 +25,21 @@ fn prices(settings: &Settings) -> Result<Prices, PricesError> {
 
 /// How `provider` bills what it is asked.
 pub(super) fn billing(settings: &Settings, provider: Provider) -> Billing {
-    match has_key(settings, provider) {
-        true => Billing::ByToken,
-        false => Billing::Subscription,
+    match provider {
+        #[cfg(feature = "codex")]
+        Provider::Codex => Billing::ByAccount { with_key: super::codex::with_key(settings) },
+        #[cfg(not(feature = "codex"))]
+        Provider::Codex if settings.codex.api_key.is_none() => Billing::Subscription,
+        _ => Billing::ByToken,
     }
 }
 
+/// Whether any of what `provider` is asked may be billed by the token.
 fn has_key(settings: &Settings, provider: Provider) -> bool {
-    match provider {
-        #[cfg(feature = "codex")]
-        Provider::Codex => super::codex::has_key(settings),
-        #[cfg(not(feature = "codex"))]
-        Provider::Codex => settings.codex.api_key.is_some(),
-        _ => true,
+    match billing(settings, provider) {
+        Billing::ByToken => true,
+        Billing::Subscription => false,
+        Billing::ByAccount { with_key } => !with_key.is_empty(),
     }
 }
 

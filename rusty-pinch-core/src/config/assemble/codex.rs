@@ -1,5 +1,6 @@
 //! The Codex CLI as the settings say: its accounts, and the pool of them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,10 +47,14 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
     )
 }
 
-/// Whether Codex is used with a key, which is billed by the token, and not with a login.
-pub(super) fn has_key(settings: &Settings) -> bool {
-    let stored = || home(settings).is_some_and(|home| codex_login(&home) == CodexLogin::StoredKey);
-    settings.codex.api_key.is_some() || stored()
+/// The accounts that are used with a key, which is billed by the token, and not with a login.
+pub(super) fn with_key(settings: &Settings) -> BTreeSet<String> {
+    // Who is billed does not depend on the program, which may be missing.
+    let accounts = accounts(settings, &settings.codex.program).unwrap_or_default();
+    let has_key = |account: &CodexAccount| {
+        account.config.api_key.is_some() || codex_login(&account.config.home) == CodexLogin::StoredKey
+    };
+    accounts.iter().filter(|account| has_key(account)).map(|account| account.id.to_string()).collect()
 }
 
 /// The pool of the accounts that the settings name.
