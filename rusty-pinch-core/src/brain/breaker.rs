@@ -98,6 +98,11 @@ impl Breaker {
         self.told_until.is_some_and(|until| now < until) && !self.is_from_the_future(now)
     }
 
+    /// Whether a request is finding out at `now` whether the provider is well again.
+    pub fn is_probed(&self, now: Timestamp) -> bool {
+        self.probe_until.is_some_and(|until| now < until) && !self.is_from_the_future(now)
+    }
+
     fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.last_failure_at.is_some_and(|at| at > now + CLOCK_SKEW_MAX)
     }

@@ -93,6 +93,11 @@ impl Breakers {
         permit
     }
 
+    /// Notes that `who` is asked although its breaker is open: like a probe, it keeps others from doing the same.
+    pub(crate) async fn probe(&self, who: &Answerer, now: Timestamp) {
+        self.change(who, now, |breaker| Some(breaker.probing(now, &self.shared.policy))).await;
+    }
+
     /// Notes that `who` failed with `error`. `randomness` is 64 random bits.
     pub async fn failed(&self, who: &Answerer, error: &BrainError, now: Timestamp, randomness: u64) {
         self.change(who, now, |breaker| Some(breaker.failed(error, now, &self.shared.policy, randomness))).await;

@@ -21,6 +21,8 @@ pub(super) enum Standing {
         until: Timestamp,
         /// The provider itself asked for quiet.
         is_told_off: bool,
+        /// Somebody is finding out whether it is well again.
+        is_probed: bool,
     },
     /// Open, and asked all the same because nobody else could be.
     LastResort,
@@ -74,7 +76,8 @@ pub(super) enum Step {
 /// 3. The next member that was not asked, is not known to be down, and has room for the prompt.
 /// 4. The member that may be asked again first.
 /// 5. Where nobody was asked at all: for a person, one member that is down by our own judgement and not by its own word;
-///    else it waits a while for the first breaker to lapse.
+///    where somebody else is finding out whether one is well again, it waits for that; else it waits a while for the
+///    first breaker to lapse.
 pub(super) fn decide(situation: &Situation<'_>, randomness: u64) -> Step {
     let Situation { members, now, deadline, .. } = *situation;
     let last = situation.last.and_then(|index| members.get(index).map(|member| (index, member)));
@@ -144,16 +147,21 @@ impl Situation<'_> {
     }
 
     fn when_all_are_open(&self) -> Step {
-        let open = self.members.iter().enumerate().filter_map(|(index, member)| match member.standing {
-            Standing::Open { until, is_told_off } => Some((until, index, is_told_off)),
-            _ => None,
-        });
-        let open: Vec<_> = open.collect();
-        let by_our_judgement = open.iter().filter(|(_, _, is_told_off)| !is_told_off).min();
-        if let (Lane::Interactive, Some((_, index, _))) = (self.lane, by_our_judgement) {
-            return Step::LastResort(*index);
+        let is_person = self.lane == Lane::Interactive;
+        let open = || {
+            self.members.iter().enumerate().filter_map(|(index, member)| match member.standing {
+                Standing::Open { until, is_told_off, is_probed } => Some((until, index, is_told_off, is_probed)),
+                _ => None,
+            })
+        };
+        let by_our_judgement = open().filter(|(_, _, is_told_off, is_probed)| !is_told_off && !is_probed).min();
+        if let (true, 0, Some((_, index, ..))) = (is_person, self.waits, by_our_judgement) {
+            return Step::LastResort(index);
         }
-        match open.iter().map(|(until, ..)| *until).min() {
+        let probe = open().filter(|(.., is_probed)| *is_probed).map(|(until, ..)| until).min();
+        // What a person waited for is known by now: another wait would only tell the same again.
+        let lapse = open().map(|(until, ..)| until).min().filter(|_| !is_person || self.waits == 0);
+        match probe.or(lapse) {
             Some(until) if self.waits < WAITS_MAX && until < self.deadline && until.since(self.now) <= WAIT_MAX => {
                 Step::Wait(until)
             }

@@ -58,7 +58,7 @@ impl<'a> Asking<'a> {
                     (member, Some(at))
                 }
                 Step::LastResort(member) => {
-                    self.set_standing(member, Standing::LastResort);
+                    self.take_last_resort(member).await;
                     (member, None)
                 }
                 Step::Wait(until) => {
@@ -102,13 +102,22 @@ impl<'a> Asking<'a> {
             Permit::Closed => Standing::Well,
             Permit::Probe => Standing::Probe,
             Permit::Open { until } => {
-                let is_told_off = self.chain.breakers.look(&member.who, now).await.is_told_off(now);
-                Standing::Open { until, is_told_off }
+                let breaker = self.chain.breakers.look(&member.who, now).await;
+                // The end of a probe under way is told by whoever probes; its lease ends it at the latest.
+                let until = if breaker.is_probed(now) { breaker.probe_until.unwrap_or(until) } else { until };
+                Standing::Open { until, is_told_off: breaker.is_told_off(now), is_probed: breaker.is_probed(now) }
             }
         };
         let is_open = matches!(standing, Standing::Open { .. });
         self.set_standing(index, standing);
         !is_open
+    }
+
+    async fn take_last_resort(&mut self, index: usize) {
+        if let Some(member) = self.chain.members.get(index) {
+            self.chain.breakers.probe(&member.who, self.chain.clock.now()).await;
+        }
+        self.set_standing(index, Standing::LastResort);
     }
 
     fn set_standing(&mut self, index: usize, standing: Standing) {
@@ -122,10 +131,10 @@ impl<'a> Asking<'a> {
         let mut changed = std::pin::pin!(self.chain.breakers.changed());
         // From here on no change is missed, so what changed since the breakers were looked at shows now.
         changed.as_mut().enable();
+        self.waits += 1;
         if self.all_are_open().await {
             tokio::select! {
-                () = self.chain.clock.sleep_until(until) => self.waits += 1,
-                // Somebody's attempt ended; that is not a wait of this request's own.
+                () = self.chain.clock.sleep_until(until) => {}
                 () = changed => {}
             }
         }

@@ -31,7 +31,10 @@ fn failed(asked: u32, error: BrainError) -> Attempted {
 }
 
 fn open(after_s: u64, is_told_off: bool) -> Attempted {
-    Attempted { standing: Standing::Open { until: now() + Duration::from_secs(after_s), is_told_off }, ..fresh() }
+    Attempted {
+        standing: Standing::Open { until: now() + Duration::from_secs(after_s), is_told_off, is_probed: false },
+        ..fresh()
+    }
 }
 
 fn situation(members: &[Attempted], last: Option<usize>) -> Situation<'_> {
@@ -104,6 +107,13 @@ fn when_all_are_down_a_person_gets_one_try_and_a_providers_word_is_kept_to() {
     assert_eq!(decide(&Situation { waits: WAITS_MAX, ..background }, 0), Step::GiveUp);
     check(&[open(30, true), open(40, true)], None, Step::Wait(now() + Duration::from_secs(30)));
     check(&[open(61, true)], None, Step::GiveUp);
+    let mut probed = open(40, false);
+    let until = now() + Duration::from_secs(40);
+    probed.standing = Standing::Open { until, is_told_off: false, is_probed: true };
+    let members = [probed, open(3, true)];
+    check(&members, None, Step::Wait(until));
+    let members = [open(9, false), open(3, true)];
+    assert_eq!(decide(&Situation { waits: 1, ..situation(&members, None) }, 0), Step::GiveUp, "the news is fresh");
     let tried = Attempted { standing: Standing::LastResort, ..failed(1, overloaded()) };
     check(&[tried, open(9, false)], Some(0), Step::GiveUp);
 }
@@ -128,7 +138,7 @@ fn any_member() -> impl Strategy<Value = Attempted> {
         Just(Standing::Probe),
         Just(Standing::LastResort),
         (0_u64..100, any::<bool>()).prop_map(|(after, is_told_off)| {
-            Standing::Open { until: now() + Duration::from_secs(after), is_told_off }
+            Standing::Open { until: now() + Duration::from_secs(after), is_told_off, is_probed: after % 2 == 0 }
         }),
     ];
     let failure =
@@ -172,7 +182,7 @@ proptest! {
                 prop_assert!(at < situation.deadline);
             }
             Step::LastResort(index) => {
-                let by_us = matches!(members[index].standing, Standing::Open { is_told_off: false, .. });
+                let by_us = matches!(members[index].standing, Standing::Open { is_told_off: false, is_probed: false, .. });
                 prop_assert!(by_us && !background);
                 prop_assert!(members.iter().all(|member| member.asked == 0));
             }

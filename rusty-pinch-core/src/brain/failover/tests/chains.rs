@@ -209,30 +209,63 @@ async fn a_request_that_is_dropped_as_a_probe_leaves_the_member_to_others_after_
     assert_eq!(count(&asked), 1);
 }
 
+/// A brain that answers once it is let.
+#[derive(Debug)]
+struct Gated {
+    info: BrainInfo,
+    asked: AtomicUsize,
+    gate: tokio::sync::Semaphore,
+}
+
+#[async_trait]
+impl Brain for Gated {
+    fn info(&self) -> &BrainInfo {
+        &self.info
+    }
+    async fn complete(&self, _: &CompletionRequest, _: &Deltas) -> Answer {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let _let = self.gate.acquire().await.unwrap();
+        answered()
+    }
+}
+
+/// Lets every other task run until it waits.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn what_waits_for_a_probe_goes_on_as_soon_as_that_succeeds() {
     let clock = Arc::new(VirtualClock::new(start()));
-    let (a, asked) = member("a", answered);
+    let info = BrainInfo { name: "a".into(), model: "m".into(), context_tokens: 100, free: false };
+    let gate = tokio::sync::Semaphore::new(0);
+    let gated = Arc::new(Gated { info, asked: AtomicUsize::new(0), gate });
     let breakers = Breakers::in_memory();
-    let who = a.info().answerer();
-    breakers.failed(&who, &limited(Some(Duration::from_secs(20))), start(), 0).await;
-    let chain = FailoverBrain::new(a, RetryPolicy::default())
+    let limited = limited(Some(Duration::from_secs(20)));
+    breakers.failed(&gated.info.answerer(), &limited, start(), 0).await;
+    let chain = FailoverBrain::new(Arc::clone(&gated), RetryPolicy::default())
         .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
         .with_breakers(breakers);
     let chain = Arc::new(chain);
-    let waiting: Vec<_> = (0..10)
-        .map(|_| {
-            let chain = Arc::clone(&chain);
-            tokio::spawn(async move { chain.complete(&request(), &Deltas::none()).await })
-        })
-        .collect();
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
+    let request = Arc::new(CompletionRequest { deadline: start() + Duration::from_secs(300), ..request() });
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (chain, request) = (Arc::clone(&chain), Arc::clone(&request));
+        waiting.spawn(async move { chain.complete(&request, &Deltas::none()).await });
     }
-    assert_eq!(count(&asked), 0, "nobody asks before the provider's time");
+    settle().await;
+    assert_eq!(count(&gated.asked), 0, "nobody asks before the provider's time");
     clock.advance(Duration::from_secs(20));
-    for task in waiting {
-        assert_eq!(task.await.unwrap().unwrap().content, "fine");
+    settle().await;
+    assert_eq!(count(&gated.asked), 1, "one finds out whether it is well again");
+    gated.gate.add_permits(10);
+    settle().await;
+    // The clock stands still, so a request that waits for the end of the lease waits for ever.
+    assert_eq!(count(&gated.asked), 10, "the others go on when it answered");
+    while let Some(done) = waiting.join_next().await {
+        assert_eq!(done.unwrap().unwrap().content, "fine");
     }
 }
 
