@@ -207,7 +207,7 @@ fn answer(roll: u64, sick: u64, detail: u64, now: Timestamp) -> Result<Completio
     Err(match detail % 5 {
         0 => BrainError::QuotaExhausted { brain, detail: "used up".into(), resets_at: Some(later) },
         1 => BrainError::Unauthorized { brain, detail: "revoked".into(), fix: "log in".into() },
-        2 => BrainError::RateLimited { brain, retry_at: (detail % 2 == 0).then_some(later) },
+        2 => BrainError::RateLimited { brain, retry_at: detail.is_multiple_of(2).then_some(later) },
         3 => BrainError::Overloaded { brain, detail: "busy".into(), retry_at: None },
         _ => BrainError::Cut { brain, detail: "half".into() },
     })

@@ -122,6 +122,21 @@ fn b5_counters_and_tasks_survive_a_kill() {
 }
 
 #[test]
+fn b5_processes_at_once_never_overdraw_a_window() {
+    let world = world(ECHO);
+    let prompt = ["codex", "generate", "--interactive", "--prompt", "hello"];
+    let children: Vec<_> = (0..8).map(|_| world.command(&prompt).spawn().unwrap()).collect();
+    let done: Vec<Value> = children.into_iter().map(|child| finish(child, None).json()).collect();
+    let count = |status: &str| done.iter().filter(|done| done["status"] == status).count();
+    assert_eq!((count("executed"), count("queued")), (4, 4), "{done:?}");
+    let found = status(&world);
+    assert_eq!((&found["accounts"][0]["used_requests"], &found["queue_depth"]), (&json!(4), &json!(4)), "{found}");
+    let mut ids: Vec<_> = done.iter().map(|done| done["task_id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=8).collect::<Vec<_>>());
+}
+
+#[test]
 fn each_account_has_its_own_home_and_key_and_no_other() {
     let world = world(ECHO)
         .with("RUSTY_PINCH_CODEX_ACCOUNTS", "first; Second/2|SECOND_KEY|9")

@@ -97,7 +97,7 @@ impl PulseRunner {
     /// [`PulseError`] when the situation can't be read. Nothing was done.
     pub async fn tick(&self) -> Result<PulseReport, PulseError> {
         let waiting = self.agent.approvals_waiting().await?;
-        let mut situation = Situation {
+        let situation = Situation {
             waiting: waiting
                 .iter()
                 .map(|(approval, revision)| WaitingApproval::new(approval.token.clone(), approval.expires, *revision))
@@ -106,7 +106,7 @@ impl PulseRunner {
             ..Situation::default()
         };
         #[cfg(feature = "codex")]
-        self.look_at_codex(&mut situation).await?;
+        let situation = self.with_agenda(situation).await?;
         let Plan { actions, wake_at } = self.pulse.decide(&situation, self.agent.clock().now());
         let mut report = PulseReport { done: Vec::new(), failed: Vec::new(), wake_at };
         for action in actions {
@@ -153,13 +153,13 @@ impl PulseRunner {
     }
 
     #[cfg(feature = "codex")]
-    async fn look_at_codex(&self, situation: &mut Situation) -> Result<(), PulseError> {
-        let Some(work) = &self.codex else { return Ok(()) };
+    async fn with_agenda(&self, mut situation: Situation) -> Result<Situation, PulseError> {
+        let Some(work) = &self.codex else { return Ok(situation) };
         let agenda = work.agenda().await?;
         situation.task = agenda.task.map(|(id, revision)| QueuedTask::new(id, revision));
         situation.task_at = agenda.look_at;
         situation.checks = agenda.checks.into_iter().map(|(account, due)| AccountCheck { account, due }).collect();
-        Ok(())
+        Ok(situation)
     }
 
     #[cfg(feature = "codex")]

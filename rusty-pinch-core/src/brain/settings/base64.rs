@@ -5,7 +5,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let body: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let end = body.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let (digits, padding) = body.split_at_checked(end)?;
-    if padding.len() > 2 || digits.len() % 4 == 1 || !padding.is_empty() && body.len() % 4 != 0 {
+    if padding.len() > 2 || digits.len() % 4 == 1 || !padding.is_empty() && !body.len().is_multiple_of(4) {
         return None;
     }
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);

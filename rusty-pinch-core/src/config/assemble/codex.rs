@@ -57,9 +57,7 @@ pub(super) fn pool(settings: &Settings, store: Arc<dyn Store>) -> Result<CodexPo
 fn joined(settings: &Settings, accounts: Vec<CodexAccount>, store: Arc<dyn Store>) -> CodexPool {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let spawn = Arc::new(SystemSpawn::new(Arc::clone(&clock)));
-    let mut policy = PoolPolicy::default();
-    policy.window = settings.codex.rate_window;
-    policy.reserve_percent = settings.codex.reserve_percent;
+    let policy = PoolPolicy { window: settings.codex.rate_window, reserve_percent: settings.codex.reserve_percent };
     let (timeout, of_pool) = (settings.codex.timeout, Arc::clone(&clock));
     let transport = settings.codex.transport;
     CodexPool::new(accounts, policy, store, of_pool, |account, quota| {
@@ -77,10 +75,11 @@ pub(super) fn work(settings: &Settings, store: &Arc<dyn Store>) -> Result<CodexW
     let codex = &settings.codex;
     let program = program(settings).unwrap_or_else(|_| codex.program.clone());
     let pool = Arc::new(joined(settings, accounts(settings, &program)?, Arc::clone(store)));
-    let mut config = CodexWorkConfig::default();
-    config.queue_capacity = codex.queue_capacity;
-    config.check_every = codex.healthcheck_interval;
-    config.check_arguments.clone_from(&codex.healthcheck_arguments);
+    let config = CodexWorkConfig {
+        queue_capacity: codex.queue_capacity,
+        check_every: codex.healthcheck_interval,
+        check_arguments: codex.healthcheck_arguments.clone(),
+    };
     Ok(CodexWork::new(pool, config, Arc::clone(store), Arc::new(SystemSpawn::new(Arc::new(SystemClock)))))
 }
 

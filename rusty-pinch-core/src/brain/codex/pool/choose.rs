@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::bounds::{BACK_OFF_MAX, CAPPED_MAX};
 use super::state::AccountState;
 use crate::brain::Lane;
 use crate::data::Timestamp;
@@ -63,11 +64,11 @@ impl Seat<'_> {
         let told = reading.and_then(|reading| reading.full_until(now));
         let counted = self.requests_max.saturating_sub(state.used(now, policy.window));
         let used_up = if counted == 0 { state.window_ends(now, policy.window) } else { None };
-        let capped = state.capped_until.filter(|until| now < *until);
+        let capped = state.capped_until.filter(|until| is_ahead(*until, now, CAPPED_MAX));
         if let Some(until) = [told, used_up, capped].into_iter().flatten().max() {
             return (Standing::Capped { until }, 0);
         }
-        let standing = match state.retry_at.filter(|until| now < *until) {
+        let standing = match state.retry_at.filter(|until| is_ahead(*until, now, BACK_OFF_MAX)) {
             Some(until) => Standing::Failing { until },
             None => Standing::Ready,
         };
@@ -94,6 +95,11 @@ impl Seat<'_> {
         let window = state.window_ends(now, policy.window);
         [told, window, state.capped_until, state.retry_at].into_iter().flatten().filter(move |at| now < *at)
     }
+}
+
+/// Whether `until` lies ahead, and not so far that only a wrong clock can have set it.
+fn is_ahead(until: Timestamp, now: Timestamp, at_most: Duration) -> bool {
+    now < until && until <= now + at_most
 }
 
 /// Chooses the account that is asked next: of those that are neither failing nor capped the one with most left, of these

@@ -216,10 +216,11 @@ impl CodexPool {
             }
             Refusal::Nobody { skipped, retry_at } => {
                 // With one account, what it said says it all.
-                if skipped.is_empty() && failures.len() == 1 {
-                    if let Some((_, error)) = failures.pop() {
-                        return error;
-                    }
+                if skipped.is_empty()
+                    && failures.len() == 1
+                    && let Some((_, error)) = failures.pop()
+                {
+                    return error;
                 }
                 let mut detail = String::new();
                 let asked_ones =

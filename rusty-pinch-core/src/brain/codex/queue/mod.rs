@@ -164,11 +164,7 @@ pub(crate) type TaskLease = Lease<CodexTask>;
 
 /// The task that is next, of those whose lane `may_run`: the one that came first, where a person's counts as if it had
 /// come [`HEAD_START`] earlier. So nobody waits for ever: a task is only overtaken by what comes within that time.
-pub(crate) fn next<'a>(
-    tickets: &'a [TaskTicket],
-    now: Timestamp,
-    may_run: impl Fn(Lane) -> bool,
-) -> Option<&'a TaskTicket> {
+pub(crate) fn next(tickets: &[TaskTicket], now: Timestamp, may_run: impl Fn(Lane) -> bool) -> Option<&TaskTicket> {
     let rank = |ticket: &TaskTicket| match ticket.row.body.lane {
         Lane::Interactive => ticket.row.enqueued_at - HEAD_START,
         Lane::Background => ticket.row.enqueued_at,

@@ -199,7 +199,9 @@ impl CodexWork {
         let later = tickets.iter().map(|ticket| ticket.row.claimable_at()).filter(|at| now < *at);
         let look_at = later.chain(refusals.ends().filter(|at| now < *at)).min();
         let status = self.pool.status().await?;
-        let due = |checked: Option<Timestamp>| checked.map_or(now, |checked| checked + self.check_every);
+        let due = |checked: Option<Timestamp>| {
+            checked.filter(|checked| *checked <= now).map_or(now, |checked| checked + self.check_every)
+        };
         let checks = status.accounts.iter().map(|account| (account.id.to_string(), due(account.last_healthcheck_at)));
         Ok(Agenda {
             task: task.map(|ticket| (ticket.row.id, ticket.revision)),
