@@ -19,7 +19,9 @@
 //! # Features
 //! - `http` (default): [`HttpBrain`], OpenAI-compatible.
 //! - `sqlite` (default): [`LocalStore`], the store on disk.
-//! - `codex` (default): [`CodexBrain`] and the door to child processes.
+//! - `codex` (default): [`CodexBrain`].
+//! - `skills` (default): Rhai scripts as tools, in a sandbox.
+//! - `spawn`: the door to child processes, which the two before bring.
 //! - `testing`: fakes, a virtual clock, fault plans and conformance suites.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -65,10 +67,12 @@ pub use data::{
     SessionId, Sha256Digest, TOOL_NAME_BYTES_MAX, Timestamp, TimestampError, ToolCall, ToolName, Usage, canonical_json,
     estimate_tokens,
 };
+#[cfg(feature = "skills")]
+pub use hands::SkillError;
 pub use hands::{
-    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Hands, HandsError, Invocation, Repeat,
-    Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError,
-    ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, Fetch, FetchMethod,
+    Fetched, Hands, HandsError, Invocation, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
+    ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
 pub use pulse::{
     Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,

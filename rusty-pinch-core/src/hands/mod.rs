@@ -7,8 +7,11 @@ mod bounds;
 pub mod builtin;
 mod combined;
 mod command;
+mod egress;
 mod error;
 mod schema;
+#[cfg(feature = "skills")]
+mod skills;
 mod text;
 mod tool;
 mod toolbox;
@@ -26,8 +29,11 @@ pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MA
 pub use combined::CombinedHands;
 pub(crate) use command::value_of;
 pub use command::{CommandError, ToolCommand};
+pub use egress::{Egress, EgressError, Fetch, FetchMethod, Fetched};
 pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
+#[cfg(feature = "skills")]
+pub use skills::SkillError;
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub(crate) use toolbox::unknown_tool;
