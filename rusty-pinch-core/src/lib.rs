@@ -17,7 +17,7 @@
 //! print, read arguments, or look at the environment or a home directory outside [`config`].
 //!
 //! # Features
-//! - `http` (default): [`HttpBrain`], OpenAI-compatible.
+//! - `http` (default): [`HttpBrain`], OpenAI-compatible, and [`HttpEgress`] with the tool `web_fetch`.
 //! - `sqlite` (default): [`LocalStore`], the store on disk.
 //! - `codex` (default): [`CodexBrain`].
 //! - `skills` (default): Rhai scripts as tools, in a sandbox.
@@ -69,9 +69,11 @@ pub use data::{
 };
 #[cfg(feature = "skills")]
 pub use hands::SkillError;
+#[cfg(feature = "http")]
+pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use hands::{
-    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, Fetch, FetchMethod,
-    Fetched, Hands, HandsError, Invocation, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
+    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
+    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, OpenedTarget, OpenedTargetError, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
     ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
 pub use pulse::{

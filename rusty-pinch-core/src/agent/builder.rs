@@ -6,6 +6,8 @@ use super::policy::Grants;
 use super::prompt::PromptBuilder;
 use super::{Agent, Limits, Parts};
 use crate::brain::Brain;
+#[cfg(feature = "http")]
+use crate::hands::Egress;
 use crate::hands::{CombinedHands, Hands, builtin};
 use crate::store::{MemoryStore, Store};
 use crate::sys::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -25,6 +27,8 @@ pub struct AgentBuilder {
     brain: Arc<dyn Brain>,
     hands: CombinedHands,
     builtins: bool,
+    #[cfg(feature = "http")]
+    egress: Option<Arc<dyn Egress>>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -41,6 +45,8 @@ impl AgentBuilder {
             brain,
             hands: CombinedHands::new(),
             builtins: true,
+            #[cfg(feature = "http")]
+            egress: None,
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -67,6 +73,13 @@ impl AgentBuilder {
     /// Leaves the built-in tools out.
     pub fn without_builtin_tools(mut self) -> Self {
         self.builtins = false;
+        self
+    }
+
+    /// Gives the agent a way out: the tool `web_fetch`, through `egress`. Without it, no built-in tool reaches the network.
+    #[cfg(feature = "http")]
+    pub fn egress(mut self, egress: impl Egress) -> Self {
+        self.egress = Some(Arc::new(egress));
         self
     }
 
@@ -117,6 +130,11 @@ impl AgentBuilder {
         let mut hands = self.hands;
         if self.builtins {
             let builtins = builtin::toolbox(Arc::clone(&self.store), Arc::clone(&self.clock), self.brain.info());
+            #[cfg(feature = "http")]
+            let builtins = match self.egress {
+                Some(egress) => builtins.tool(builtin::web_fetch(egress)),
+                None => builtins,
+            };
             hands = hands.with(builtins);
         }
         let parts = Parts {

@@ -16,6 +16,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     crate::brain::settings::SECTION,
     crate::brain::settings::codex::SECTION,
     crate::agent::settings::SECTION,
+    crate::hands::egress::settings::SECTION,
     crate::store::settings::SECTION,
     crate::telemetry::settings::SECTION,
     super::settings::SECTION,

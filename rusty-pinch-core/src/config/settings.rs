@@ -13,6 +13,7 @@ use super::{SettingsProblem, UnknownName};
 use crate::agent::Grants;
 use crate::brain::settings::{BrainSettings, CodexSettings, Provider};
 use crate::data::Secret;
+use crate::hands::EgressSettings;
 use crate::store::settings::StoreSettings;
 use crate::telemetry::settings::TelemetrySettings;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub codex: CodexSettings,
     /// Which tools may run.
     pub grants: Grants,
+    /// What skills and tools may reach.
+    pub egress: EgressSettings,
     /// Where things are kept.
     pub store: StoreSettings,
     /// Counters.
@@ -108,6 +111,7 @@ impl Settings {
             brain: BrainSettings::read(reader),
             codex: CodexSettings::read(reader),
             grants: Grants::read(reader),
+            egress: EgressSettings::read(reader),
             telemetry: TelemetrySettings::read(reader, &store.data_dir),
             store,
             sources: Sources {

@@ -7,7 +7,7 @@ mod bounds;
 pub mod builtin;
 mod combined;
 mod command;
-mod egress;
+pub(crate) mod egress;
 mod error;
 mod schema;
 #[cfg(feature = "skills")]
@@ -29,7 +29,12 @@ pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MA
 pub use combined::CombinedHands;
 pub(crate) use command::value_of;
 pub use command::{CommandError, ToolCommand};
-pub use egress::{Egress, EgressError, Fetch, FetchMethod, Fetched};
+pub use egress::{
+    Egress, EgressError, EgressSettings, FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, OpenedTarget,
+    OpenedTargetError,
+};
+#[cfg(feature = "http")]
+pub use egress::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
 #[cfg(feature = "skills")]

@@ -95,6 +95,8 @@ fn join(
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
+    #[cfg(feature = "http")]
+    let builder = builder.egress(crate::hands::HttpEgress::new(&settings.egress));
     Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
 }
 
@@ -156,7 +158,10 @@ fn with_causes(error: &StoreError) -> String {
 /// A rule for a tool that there is not protects nothing, which its author should know.
 fn misnamed_tools(settings: &Settings) -> Vec<Check> {
     let info = LocalBrain::default();
-    let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info()).tools();
+    let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info());
+    #[cfg(feature = "http")]
+    let tools = tools.tool(builtin::web_fetch(Arc::new(crate::hands::HttpEgress::new(&settings.egress))));
+    let tools = tools.tools();
     let Grants { denied, asked, allowed, .. } = &settings.grants;
     let named: BTreeSet<_> = denied.iter().chain(asked).chain(allowed).collect();
     let missing = named.into_iter().filter(|name| tools.iter().all(|tool| tool.name.as_str() != name.as_str()));

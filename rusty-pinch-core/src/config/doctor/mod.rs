@@ -4,6 +4,7 @@
 //! nothing behind.
 
 mod brain;
+mod egress;
 mod folder;
 mod sources;
 
@@ -107,6 +108,7 @@ impl Report {
                 let choice = ProviderChoice::new(settings, codex);
                 brain::report(&mut report, settings, &choice, codex);
                 report.folders(settings);
+                egress::report(&mut report, &settings.egress);
                 sources::report(&mut report, settings);
             }
             Err(error) => sources::report_errors(&mut report, error),

@@ -1,7 +1,7 @@
 //! Why a request was refused or failed.
 
 /// Why nothing, or nothing whole, came back.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EgressError {
     /// A rule forbids it. Nothing was sent to the address that it names.

@@ -2,8 +2,31 @@
 //!
 //! It owns which addresses may be reached and how much may come back. It must never reach an address that was not
 //! checked, use a proxy of the environment, or read a file. A request comes in as plain data, a bounded body goes out.
+//!
+//! Pure: `rules` (URLs, names, addresses), `address` (the table), `redirect`. With effects: `connect` (every connection
+//! is checked there), `body` (reading under bounds), `http` (the pool, and the loop over redirects).
 
+#[cfg(feature = "http")]
+mod address;
+#[cfg(feature = "http")]
+mod body;
+mod bounds;
+#[cfg(feature = "http")]
+mod cause;
+#[cfg(feature = "http")]
+mod connect;
 mod error;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod redirect;
+#[cfg(feature = "http")]
+mod resolve;
+#[cfg(feature = "http")]
+mod rules;
+pub(crate) mod settings;
+#[cfg(all(test, feature = "http"))]
+mod tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,7 +35,15 @@ use async_trait::async_trait;
 
 use crate::data::Timestamp;
 
+pub use bounds::{FETCH_BYTES_MAX, FETCH_TIME_MAX};
 pub use error::EgressError;
+#[cfg(feature = "http")]
+pub use self::http::{HttpEgress, HttpEgressBuilder};
+#[cfg(feature = "http")]
+pub use resolve::{Resolve, SystemResolve};
+#[cfg(feature = "http")]
+pub use rules::{EgressRules, Target};
+pub use settings::{EgressSettings, OpenedTarget, OpenedTargetError};
 
 /// Fetches what a URL names.
 ///
@@ -68,7 +99,8 @@ pub struct Fetch {
     pub headers: Vec<(String, String)>,
     /// The body: bytes, never the name of a file.
     pub body: Vec<u8>,
-    /// The hosts that it may reach, redirects included; none means any that the rules allow.
+    /// The hosts that it may reach, redirects included: `name`, `name:port`, or `*.zone` for the names below a zone. None
+    /// means any that the rules allow.
     pub hosts: Option<Arc<[String]>>,
     /// The most of the body that is read, in bytes after decoding.
     pub bytes_max: usize,
