@@ -67,14 +67,17 @@ pub use data::{
     SessionId, Sha256Digest, TOOL_NAME_BYTES_MAX, Timestamp, TimestampError, ToolCall, ToolName, Usage, canonical_json,
     estimate_tokens,
 };
-#[cfg(feature = "skills")]
-pub use hands::SkillError;
 #[cfg(feature = "http")]
 pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use hands::{
     Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
     FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, OpenedTarget, OpenedTargetError, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
     ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+};
+#[cfg(feature = "skills")]
+pub use hands::{
+    SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, Sandbox, SandboxCommand, SandboxError, SandboxReport,
+    ScriptLint, ScriptShape, SkillError, check_script, skill_child_main,
 };
 pub use pulse::{
     Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,

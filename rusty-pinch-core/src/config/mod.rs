@@ -28,6 +28,8 @@ mod tests;
 pub use assemble::{
     AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,
 };
+#[cfg(feature = "skills")]
+pub use doctor::examine_sandbox;
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};
 pub use names::UnknownName;

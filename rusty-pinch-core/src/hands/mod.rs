@@ -37,8 +37,13 @@ pub use egress::{
 pub use egress::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
+#[cfg(all(feature = "skills", any(test, feature = "testing")))]
+pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
 #[cfg(feature = "skills")]
-pub use skills::SkillError;
+pub use skills::{
+    SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, Sandbox, SandboxCommand, SandboxError, SandboxReport,
+    ScriptLint, ScriptShape, SkillError, check_script, skill_child_main,
+};
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub(crate) use toolbox::unknown_tool;

@@ -6,6 +6,8 @@
 mod brain;
 mod egress;
 mod folder;
+#[cfg(feature = "skills")]
+mod sandbox;
 mod sources;
 
 #[cfg(test)]
@@ -14,6 +16,8 @@ mod tests;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "skills")]
+pub use self::sandbox::examine_sandbox;
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
 use crate::telemetry::{TelemetryError, TelemetryFile};

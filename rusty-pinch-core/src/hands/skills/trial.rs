@@ -1,0 +1,58 @@
+//! For fuzzers and tests: parts of the sandbox without a sandbox.
+
+use std::cell::Cell;
+
+use serde_json::Map;
+
+use super::bounds::OPERATIONS_PER_LOOK;
+use super::protocol::{Heard, Hearing};
+use super::running::{Running, World};
+use super::{HostCall, HostReply, engine};
+
+/// Runs a script on this thread for about `operations`, with a host that answers every call with its own words.
+pub(crate) fn run_briefly(source: &str, text: &str, operations: u64) -> Result<String, String> {
+    let world = Budget { looks_left: Cell::new(operations / OPERATIONS_PER_LOOK) };
+    let script = || engine::run(&engine::compile(source)?, text);
+    let (outcome, _) = Running::new(world, Map::new()).enter(script);
+    outcome.map_err(|failure| failure.why)
+}
+
+/// Time, counted in looks at the clock.
+struct Budget {
+    looks_left: Cell<u64>,
+}
+
+impl World for Budget {
+    fn call(&self, call: HostCall) -> Option<HostReply> {
+        Some(serde_json::to_value(&call).map_err(|error| error.to_string()))
+    }
+
+    fn is_over(&self) -> Option<String> {
+        let left = self.looks_left.get().checked_sub(1);
+        self.looks_left.set(left.unwrap_or(0));
+        left.is_none().then(|| "its operations".to_owned())
+    }
+}
+
+/// Listens to `bytes` as to a child whose calls are answered at once. Gives the number of calls, and whether anything
+/// after the child's last word, or after it broke the order, was taken for a word.
+pub(crate) fn hear_child(bytes: &[u8]) -> (usize, bool) {
+    let mut hearing = Hearing::default();
+    let (mut calls, mut is_over, mut spoke_after) = (0, false, false);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        match hearing.take(Some(line)) {
+            Heard::Call(_) => {
+                spoke_after |= is_over;
+                calls += 1;
+                hearing.answer();
+            }
+            Heard::LastWord(_) => {
+                spoke_after |= is_over;
+                is_over = true;
+            }
+            Heard::Broken(_) => is_over = true,
+            Heard::Nothing => spoke_after |= is_over,
+        }
+    }
+    (calls, spoke_after)
+}

@@ -1,0 +1,9 @@
+//! The worst scripts on earth, in the real child and on a thread, and what they cost: one run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
+
+mod confined;
+mod endings;
+mod memory;
+mod scripts;
+mod setup;
