@@ -106,6 +106,8 @@ fn with_tools(mut request: CompletionRequest) -> CompletionRequest {
         repeat: Repeat::ReadOnly,
         risk: Risk::Low,
         examples: Vec::new(),
+        kind: Default::default(),
+        output: Default::default(),
     }]);
     request
 }

@@ -13,7 +13,7 @@ use super::{SettingsProblem, UnknownName};
 use crate::agent::Grants;
 use crate::brain::settings::{BrainSettings, CodexSettings, Provider};
 use crate::data::Secret;
-use crate::hands::EgressSettings;
+use crate::hands::{EgressSettings, SkillSettings};
 use crate::store::settings::StoreSettings;
 use crate::telemetry::settings::TelemetrySettings;
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub grants: Grants,
     /// What skills and tools may reach.
     pub egress: EgressSettings,
+    /// How skills run.
+    pub skills: SkillSettings,
     /// Where things are kept.
     pub store: StoreSettings,
     /// Counters.
@@ -112,6 +114,7 @@ impl Settings {
             codex: CodexSettings::read(reader),
             grants: Grants::read(reader),
             egress: EgressSettings::read(reader),
+            skills: SkillSettings::read(reader),
             telemetry: TelemetrySettings::read(reader, &store.data_dir),
             store,
             sources: Sources {

@@ -8,6 +8,8 @@ mod absent;
 mod codex;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "skills")]
+mod skills;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -26,6 +28,8 @@ use crate::hands::{Hands, builtin};
 use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
 use crate::telemetry::TurnObserver;
+#[cfg(feature = "skills")]
+pub use skills::skill_library;
 
 /// An agent as the settings say.
 #[derive(Clone, Debug)]
@@ -97,6 +101,11 @@ fn join(
     };
     #[cfg(feature = "http")]
     let builder = builder.egress(crate::hands::HttpEgress::new(&settings.egress));
+    #[cfg(feature = "skills")]
+    let builder = match skills::of(settings) {
+        Some(skills) => builder.skills(skills),
+        None => builder,
+    };
     Ok(Assembled { agent: builder.grants(settings.grants.clone()).limits(limits(settings)).build(), choice })
 }
 
@@ -115,6 +124,10 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let codex = codex_matters.then(|| codex_readiness(found));
     let mut report = Report::new(settings, codex.as_ref());
     report.check(sessions(found));
+    #[cfg(feature = "skills")]
+    for check in skills::examine(found) {
+        report.check(check);
+    }
     for check in misnamed_tools(found) {
         report.check(check);
     }
@@ -161,10 +174,13 @@ fn misnamed_tools(settings: &Settings) -> Vec<Check> {
     let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info());
     #[cfg(feature = "http")]
     let tools = tools.tool(builtin::web_fetch(Arc::new(crate::hands::HttpEgress::new(&settings.egress))));
-    let tools = tools.tools();
+    #[cfg_attr(not(feature = "skills"), expect(unused_mut, reason = "only skills are added"))]
+    let mut tools: BTreeSet<String> = tools.tools().iter().map(|tool| tool.name.to_string()).collect();
+    #[cfg(feature = "skills")]
+    tools.extend(skills::names(settings));
     let Grants { denied, asked, allowed, .. } = &settings.grants;
     let named: BTreeSet<_> = denied.iter().chain(asked).chain(allowed).collect();
-    let missing = named.into_iter().filter(|name| tools.iter().all(|tool| tool.name.as_str() != name.as_str()));
+    let missing = named.into_iter().filter(|name| !tools.contains(name.as_str()));
     missing
         .map(|name| {
             let message = format!("a rule names the tool `{name}`, which there is not");

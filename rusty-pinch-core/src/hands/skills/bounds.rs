@@ -56,3 +56,43 @@ pub(super) const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 pub(super) const COMPILED_MAX: usize = 64;
 /// The most skills on threads of this process at once, those included that were given up and have not ended yet.
 pub(super) const IN_PROCESS_RUNS_MAX: usize = 64;
+/// The most files of a skill folder that are looked at.
+pub const SKILLS_MAX: usize = 256;
+/// The most entries of a skill folder that are passed over to find them.
+pub(super) const FOLDER_ENTRIES_MAX: usize = 4096;
+/// The most lines of a header.
+pub(super) const HEADER_LINES_MAX: usize = 64;
+/// The longest line of a header, in characters.
+pub(super) const HEADER_LINE_CHARS_MAX: usize = 512;
+/// The most arguments of a skill.
+pub(super) const HEADER_ARGUMENTS_MAX: usize = 8;
+/// The most examples of a skill.
+pub(super) const HEADER_EXAMPLES_MAX: usize = 32;
+/// The most hosts that a header names.
+pub(super) const HEADER_HOSTS_MAX: usize = 16;
+/// The most tools that a header names.
+pub(super) const HEADER_TOOLS_MAX: usize = 16;
+/// How long one run of a skill may take unless the operator says otherwise.
+pub const SKILL_TIME_MAX: Duration = Duration::from_secs(60);
+/// The most requests of one run.
+pub(super) const REQUESTS_MAX: usize = 32;
+/// The most of one answer that a script is given, in bytes.
+pub(super) const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// The longest body that a script may send, in bytes.
+pub(super) const SENT_BYTES_MAX: usize = 128 * 1024;
+/// How much of a failed answer's body an error quotes, in bytes.
+pub(super) const ANSWER_QUOTED_BYTES_MAX: usize = 200;
+/// The most calls of tools in one run.
+pub(super) const TOOL_CALLS_MAX: usize = 16;
+/// The most keys that a skill keeps.
+pub(super) const STATE_KEYS_MAX: usize = 64;
+/// The longest key that a skill keeps, in bytes.
+pub(super) const STATE_KEY_BYTES_MAX: usize = 64;
+/// The most that a skill keeps, in bytes of JSON.
+pub const STATE_BYTES_MAX: usize = 16 * 1024;
+/// The longest line of the log, in bytes.
+pub(super) const LOG_BYTES_MAX: usize = 1024;
+/// The most cases of a skill.
+pub(super) const CASES_MAX: usize = 64;
+/// The longest file of cases, in bytes.
+pub(super) const CASES_BYTES_MAX: usize = 1024 * 1024;

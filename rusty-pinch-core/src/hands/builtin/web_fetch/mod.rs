@@ -35,6 +35,7 @@ pub(crate) fn tool(egress: Arc<dyn Egress>) -> Tool {
     Tool::new("web_fetch", "Fetches a web page and gives its readable text")
         .read_only()
         .risk(Risk::Medium)
+        .foreign()
         .positional(["url"])
         .example("fetch https://example.com/", url("https://example.com/"))
         .example("fetch the page https://example.com/news", url("https://example.com/news"))
