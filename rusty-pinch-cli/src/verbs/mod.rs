@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod doctor;
 pub(crate) mod repl;
 pub(crate) mod session;
+pub(crate) mod skills;
 pub(crate) mod stats;
 pub(crate) mod tools;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         }
         Verb::Session(arguments) => session::run(program, &arguments).await,
         Verb::Tools(arguments) => tools::run(program, arguments).await,
+        Verb::Skills(arguments) => skills::run(program, arguments).await,
         Verb::Stats => stats::run(program),
         Verb::Approvals(arguments) => approvals::run(program, arguments).await,
         // These two are started elsewhere: one needs no valid settings, the other a thread that may block.

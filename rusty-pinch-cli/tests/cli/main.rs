@@ -15,6 +15,7 @@ mod codex;
 mod http;
 mod repl;
 mod settings;
+mod skills;
 mod telemetry;
 mod verbs;
 mod world;

@@ -94,19 +94,31 @@ struct Case {
     arguments: Map<String, Value>,
     #[serde(default)]
     http: Vec<Recorded>,
-    #[serde(flatten)]
-    expected: Expected,
+    /// What comes out, exactly.
+    output: Option<String>,
+    /// What is in what comes out.
+    contains: Option<String>,
+    /// It fails, and this is in why.
+    error: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Expected {
-    /// Exactly this.
-    Output(String),
-    /// Something with this in it.
-    Contains(String),
-    /// It fails, and says this.
-    Error(String),
+/// What must come of a case.
+#[derive(Clone, Copy, Debug)]
+enum Expected<'a> {
+    Output(&'a str),
+    Contains(&'a str),
+    Error(&'a str),
+}
+
+impl Case {
+    fn expected(&self) -> Option<Expected<'_>> {
+        match (&self.output, &self.contains, &self.error) {
+            (Some(text), None, None) => Some(Expected::Output(text)),
+            (None, Some(part), None) => Some(Expected::Contains(part)),
+            (None, None, Some(part)) => Some(Expected::Error(part)),
+            _ => None,
+        }
+    }
 }
 
 /// An answer of the web, for one request.
@@ -216,8 +228,8 @@ pub async fn dry_run(
 }
 
 async fn try_case(sandbox: &SkillSandbox, skill: &Skill, case: Case, clock: &Arc<dyn Clock>) -> CaseResult {
-    let Case { name, arguments, http, expected } = case;
-    let egress = Arc::new(ReplayEgress(Mutex::new(http)));
+    let name = case.name.clone();
+    let egress = Arc::new(ReplayEgress(Mutex::new(case.http.clone())));
     let around = Surroundings {
         clock: Arc::clone(clock),
         store: Arc::new(MemoryStore::new()),
@@ -229,7 +241,7 @@ async fn try_case(sandbox: &SkillSandbox, skill: &Skill, case: Case, clock: &Arc
     let asked = ids().map(|(session, call)| Asked {
         session,
         call,
-        arguments: Value::Object(arguments),
+        arguments: Value::Object(case.arguments.clone()),
         deadline: clock.now() + SKILL_TIME_MAX,
     });
     let ran = match asked {
@@ -238,7 +250,7 @@ async fn try_case(sandbox: &SkillSandbox, skill: &Skill, case: Case, clock: &Arc
     };
     let left = egress.0.lock().unwrap_or_else(PoisonError::into_inner).first().map(|answer| answer.url.clone());
     let output = ran.output.map(|output| output.text).map_err(|error| error.to_string());
-    let fault = fault_of(&expected, output).or_else(|| left.map(|url| format!("it did not ask for {url}")));
+    let fault = fault_of(case.expected(), output).or_else(|| left.map(|url| format!("it did not ask for {url}")));
     CaseResult { name, fault, calls: ran.records }
 }
 
@@ -247,9 +259,9 @@ fn ids() -> Result<(SessionId, CallId), IdError> {
 }
 
 /// How what came out differs from what was expected.
-fn fault_of(expected: &Expected, output: Result<String, String>) -> Option<String> {
-    match (expected, output) {
-        (Expected::Output(expected), Ok(output)) if output == *expected => None,
+fn fault_of(expected: Option<Expected<'_>>, output: Result<String, String>) -> Option<String> {
+    match (expected?, output) {
+        (Expected::Output(text), Ok(output)) if output == text => None,
         (Expected::Contains(part), Ok(output)) if output.contains(part) => None,
         (Expected::Error(part), Err(why)) if why.contains(part) => None,
         (Expected::Output(text), Ok(output)) => Some(format!("it says {}, not {}", quoted(&output), quoted(text))),
@@ -276,6 +288,10 @@ fn read_cases(library: &SkillLibrary, skill: &Skill) -> Result<Vec<Case>, DryRun
     }
     let parameters = skill.manifest.parameters();
     for case in &cases {
+        if case.expected().is_none() {
+            let name = quoted(&case.name);
+            return Err(bad(format!("the case {name} needs one of `output`, `contains` and `error`, and no other of them")));
+        }
         if let Some(why) = argument_misfit(&parameters, &Value::Object(case.arguments.clone())) {
             return Err(bad(format!("the arguments of the case {} don't fit the header: {why}", quoted(&case.name))));
         }

@@ -148,7 +148,10 @@ impl SkillHands {
     /// Which skill a call runs, with which arguments.
     fn meant(&self, shelf: &Shelf, call: &ToolCall) -> Meant {
         match call.name.as_str() {
-            LIST => Meant::List,
+            LIST => match argument_misfit(&no_parameters(), &call.arguments) {
+                None => Meant::List,
+                Some(why) => Meant::Nothing(CallOutcome::failed(format!("`{LIST}` did not run: {why}."))),
+            },
             RUN => self.run_by_name(shelf, &call.arguments),
             name => match shelf.find(name) {
                 Some(skill) => fitted(skill, &call.arguments),
@@ -335,6 +338,10 @@ pub(super) fn checked(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
     }
 }
 
+fn no_parameters() -> Value {
+    json!({"type": "object", "properties": {}, "additionalProperties": false})
+}
+
 fn run_parameters() -> Value {
     json!({
         "type": "object",
@@ -350,12 +357,11 @@ fn run_parameters() -> Value {
 /// The two tools beside the skills. Their names keep the rules of names, which a test sees to.
 fn own_tools() -> impl Iterator<Item = ToolSpec> {
     let example = |message: &str| ToolExample { message: message.to_owned(), arguments: json!({}) };
-    let none = json!({"type": "object", "properties": {}, "additionalProperties": false});
     let examples = ["list the skills", "which skills do you have", "show my skills"].map(example).to_vec();
     let list = ToolName::new(LIST).map(|name| ToolSpec {
         name,
         description: "Names the skills that are there".to_owned(),
-        parameters: none,
+        parameters: no_parameters(),
         positional: Vec::new(),
         repeat: Repeat::ReadOnly,
         risk: Risk::Low,

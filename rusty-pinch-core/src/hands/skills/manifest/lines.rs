@@ -68,14 +68,14 @@ pub(super) fn header_lines(source: &str) -> Result<Vec<HeaderLine<'_>>, Manifest
             return Err(fault(ManifestFault::TooMany { what, max: HEADER_LINE_CHARS_MAX }));
         }
         if !content.trim().is_empty() {
-            lines.push(split(number, raw, content).map_err(fault)?);
+            lines.push(split(number, raw, content)?);
         }
     }
     Ok(lines)
 }
 
-fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine<'a>, ManifestFault> {
-    let (key, value) = content.split_once(':').ok_or(ManifestFault::NoKey)?;
+fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine<'a>, ManifestError> {
+    let (key, value) = content.split_once(':').unwrap_or((content, ""));
     let (key, value) = (key.trim(), value.trim());
     let column = |part: &str| {
         // Both are parts of the same line, so that what lies before them is what is left out of it.
@@ -83,15 +83,15 @@ fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine
         raw.get(..before).map_or(1, |before| before.chars().count() + 1)
     };
     let line = HeaderLine { number, key, value, key_column: column(key), value_column: column(value) };
-    if key.is_empty() || key.chars().any(char::is_whitespace) {
-        return Err(ManifestFault::NoKey);
+    if !content.contains(':') || key.is_empty() || key.chars().any(char::is_whitespace) {
+        return Err(line.at_key(ManifestFault::NoKey));
     }
     if !KEYS.contains(&key) {
         let short: String = key.chars().take(QUOTED_CHARS_MAX).collect();
         let likeness = |known: &str| strsim::jaro_winkler(&short.to_ascii_lowercase(), known);
         let nearest = KEYS.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         let nearest = nearest.filter(|known| likeness(known) >= LIKENESS_MIN);
-        return Err(ManifestFault::UnknownKey { key: short, nearest });
+        return Err(line.at_key(ManifestFault::UnknownKey { key: short, nearest }));
     }
     let rule = if value.is_empty() {
         "it must not be empty"
@@ -100,5 +100,5 @@ fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine
     } else {
         return Ok(line);
     };
-    Err(line.bad(rule).fault)
+    Err(line.bad(rule))
 }

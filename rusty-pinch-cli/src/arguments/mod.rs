@@ -1,7 +1,11 @@
 //! What can be typed.
 
+mod skills;
+
 use clap::{Args, Parser, Subcommand};
 use rusty_pinch_core::{ApprovalToken, SessionId, ToolName};
+
+pub(crate) use skills::{RunSkill, Skills};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -48,6 +52,9 @@ pub(crate) enum Verb {
     /// Show or run tools.
     #[command(subcommand)]
     Tools(Tools),
+    /// Show, write, try or run skills.
+    #[command(subcommand)]
+    Skills(Skills),
     /// Show counters and the last turn.
     Stats,
     /// Show and decide calls that wait for an approval.
