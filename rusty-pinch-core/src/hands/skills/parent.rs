@@ -184,16 +184,28 @@ async fn talk(
         }
         next = match (heard.recv().await, host) {
             (Some(Heard::Call(call)), Some(host)) => {
-                let reply = reply_line(host.call(call).await);
+                let reply = tokio::select! {
+                    // A child that does not wait for its reply has broken the order, and its call is dropped.
+                    biased;
+                    heard = heard.recv() => return ended_by(heard).await,
+                    reply = host.call(call) => reply,
+                };
                 lock(hearing).answer();
-                reply
+                reply_line(reply)
             }
-            (Some(Heard::LastWord(word)), _) => return Ended::LastWord(word),
-            (Some(Heard::Broken(why)), _) => return Ended::Broken(why),
-            (Some(Heard::Call(_)), None) => return Ended::Broken("it called a host that there is not"),
-            (Some(Heard::Nothing), _) => Vec::new(),
-            (None, _) => return std::future::pending().await,
+            (heard, _) => return ended_by(heard).await,
         };
+    }
+}
+
+/// How the child's run ended with something else than a call that is answered.
+async fn ended_by(heard: Option<Heard>) -> Ended {
+    match heard {
+        Some(Heard::LastWord(word)) => Ended::LastWord(word),
+        Some(Heard::Broken(why)) => Ended::Broken(why),
+        Some(Heard::Call(_)) => Ended::Broken("it called a host that there is not"),
+        // Nobody can say more: it has ended, and how is known soon.
+        Some(Heard::Nothing) | None => std::future::pending().await,
     }
 }
 
