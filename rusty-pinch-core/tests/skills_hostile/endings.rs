@@ -9,7 +9,7 @@ use rusty_pinch_core::testing::ScriptRunner;
 use rusty_pinch_core::{Sandbox, SandboxCommand};
 use serde_json::{Value, json};
 
-use crate::setup::{assert_unharmed, both, child, timed};
+use crate::setup::{assert_unharmed, both, child, ended_in_time, timed};
 
 #[tokio::test]
 async fn host_functions_are_calls_and_their_replies_values() {
@@ -65,11 +65,9 @@ async fn a_flood_of_host_calls_is_stopped() {
 async fn a_host_that_never_answers_holds_nobody() {
     let time = Duration::from_millis(300);
     for (name, runner) in both() {
-        let runner = runner.time(time).host(|_| pending());
-        let (outcome, took) = timed(&runner, "fn main() { time_now() }", "").await;
-        let error = outcome.unwrap_err().to_string();
+        let runner = runner.host(|_| pending());
+        let error = ended_in_time(&runner, time, "fn main() { time_now() }").await;
         assert!(error.contains("its time of"), "{name}: {error}");
-        assert!(took >= time && took <= time + Duration::from_millis(100), "{name}: {took:?}");
         assert_unharmed(&runner).await;
     }
 }
@@ -88,59 +86,6 @@ async fn replies_and_arguments_that_are_too_long_are_refused() {
     }
 }
 
-/// The children of this process that run skills.
-pub(crate) fn children() -> Vec<u32> {
-    let me = std::process::id().to_string();
-    let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-    let is_child = |stat: &str| {
-        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        stat.contains("(rusty-pinch-ski)") && fields.next() != Some("Z") && fields.next() == Some(&me)
-    };
-    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|stat| is_child(&stat))).collect()
-}
-
-#[cfg(target_os = "linux")]
-mod killed {
-    use super::*;
-    use rustix::process::{Pid, Signal, kill_process};
-
-    /// Runs `during` while a child waits for its host, alone of its kind in this process.
-    async fn waiting(during: impl AsyncFn(u32)) -> Result<String, String> {
-        // Other tests start children too: this one is told apart by the time at which its host was asked.
-        let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
-        let before = children();
-        let runner = child().time(Duration::from_secs(10)).host(move |_| {
-            let _ = asked.send(());
-            pending()
-        });
-        let running = tokio::spawn(async move { runner.run("fn main() { time_now() }", "").await });
-        is_asked.recv().await.unwrap();
-        let mine: Vec<u32> = children().into_iter().filter(|pid| !before.contains(pid)).collect();
-        let mut found = None;
-        for pid in mine {
-            // The one that sleeps in a read.
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            if state.contains(") S ") {
-                found = Some(pid);
-            }
-        }
-        during(found.unwrap()).await;
-        let outcome = running.await.unwrap();
-        outcome.map(|output| output.text).map_err(|error| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn a_child_that_is_killed_from_outside_is_an_error() {
-        let error = waiting(async |pid| {
-            kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
-        });
-        let error = error.await.unwrap_err();
-        assert!(error.contains("killed by signal 9"), "{error}");
-        assert_unharmed(&child()).await;
-    }
-}
-
 #[tokio::test]
 async fn a_program_that_is_no_sandbox_is_told() {
     for (program, arguments, expected) in [
@@ -152,14 +97,16 @@ async fn a_program_that_is_no_sandbox_is_told() {
         ("/bin/sh", &["-c", &confined(r#"{"say":"confined","seccomp":true}"#)], "twice"),
         (
             "/bin/sh",
-            &["-c", &confined("{\"say\":\"call\",\"want\":{\"call\":\"time_now\"}}\n{\"say\":\"call\",\"want\":{\"call\":\"time_now\"}}")],
+            &[
+                "-c",
+                &confined(
+                    "{\"say\":\"call\",\"want\":{\"call\":\"time_now\"}}\n{\"say\":\"call\",\"want\":{\"call\":\"time_now\"}}",
+                ),
+            ],
             "before its call was answered",
         ),
     ] {
-        let command = SandboxCommand {
-            program: program.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
-        };
+        let command = SandboxCommand { program: program.into(), arguments: arguments.iter().map(Into::into).collect() };
         let runner = ScriptRunner::new(Sandbox::Child(command)).time(Duration::from_secs(8)).host(|_| pending());
         let (outcome, took) = timed(&runner, "fn main() {}", "").await;
         let error = outcome.unwrap_err().to_string();

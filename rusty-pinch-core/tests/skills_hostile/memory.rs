@@ -1,6 +1,10 @@
 //! Scripts that pile up memory within every limit of Rhai's own.
 
-use crate::setup::{assert_unharmed, child};
+use rusty_pinch_core::Sandbox;
+use rusty_pinch_core::testing::ScriptRunner;
+
+use crate::children::{Watch, peak_kib};
+use crate::setup::{assert_unharmed, marked};
 
 /// Piles up texts in maps, which no limit of Rhai's adds up.
 const PILE: &str = r#"
@@ -15,57 +19,43 @@ const PILE: &str = r#"
     }
 "#;
 
-#[cfg(target_os = "linux")]
+/// Ends the same way with one value that is cloned again and again.
+const CLONES: &str = r#"
+    fn main() {
+        let text = "x";
+        for i in 0..18 { text += text; }
+        let kept = #{};
+        for i in 0..2000 {
+            kept[`${i}`] = [text + i];
+        }
+    }
+"#;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pile_of_memory_ends_at_the_cap() {
-    let watch = watch::Watch::start();
-    let error = child().run(PILE, "").await.unwrap_err().to_string();
-    assert!(error.contains("256 MiB of memory"), "{error}");
-    let peak = watch.stop();
-    // It grew, and never over the cap.
-    assert!((100..=256).contains(&(peak / 1024)), "{peak} KiB");
-    assert_unharmed(&child()).await;
+async fn piles_of_memory_end_at_the_cap() {
+    for (mark, script) in [("pile", PILE), ("clones", CLONES)] {
+        let watch = Watch::start(mark);
+        let runner = ScriptRunner::new(Sandbox::Child(marked(mark)));
+        let error = runner.run(script, "").await.unwrap_err().to_string();
+        assert!(error.contains("went over 256 MiB of memory"), "{error}");
+        let peak = watch.stop();
+        // It grew, and never over the cap.
+        assert!((100..=256).contains(&(peak / 1024)), "{peak} KiB");
+        assert_unharmed(&runner).await;
+    }
 }
 
-#[cfg(target_os = "linux")]
-mod watch {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread::JoinHandle;
-    use std::time::Duration;
+/// Within every limit of Rhai's, in the sandbox that has no cap: what one value can hold stays small.
+#[tokio::test]
+async fn one_native_call_does_not_pile_up_memory() {
+    let before = own_peak_kib();
+    let runner = ScriptRunner::new(Sandbox::InProcess);
+    let script = r#"fn main() { let s = "a"; s.pad(60000, "a"); s.replace("a", s); s.len() }"#;
+    assert!(runner.run(script, "").await.unwrap_err().to_string().contains("KiB of text"));
+    let grown = own_peak_kib() - before;
+    assert!(grown < 512 * 1024, "{grown} KiB");
+}
 
-    /// Watches the most memory that any child of this process had.
-    pub(super) struct Watch {
-        is_over: Arc<AtomicBool>,
-        thread: JoinHandle<u64>,
-    }
-
-    impl Watch {
-        pub(super) fn start() -> Self {
-            let is_over = Arc::new(AtomicBool::new(false));
-            let stop = Arc::clone(&is_over);
-            let thread = std::thread::spawn(move || {
-                let mut peak = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    peak = crate::endings::children().into_iter().map(peak_kib).max().unwrap_or(0).max(peak);
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                peak
-            });
-            Self { is_over, thread }
-        }
-
-        /// The most, in KiB.
-        pub(super) fn stop(self) -> u64 {
-            self.is_over.store(true, Ordering::Relaxed);
-            self.thread.join().unwrap()
-        }
-    }
-
-    /// The kernel's own mark of the most memory that a process had resident.
-    fn peak_kib(pid: u32) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or(0)
-    }
+fn own_peak_kib() -> u64 {
+    peak_kib(std::process::id())
 }

@@ -11,15 +11,21 @@ use super::{HostCall, HostReply, engine};
 
 /// Runs a script on this thread for about `operations`, with a host that answers every call with its own words.
 pub(crate) fn run_briefly(source: &str, text: &str, operations: u64) -> Result<String, String> {
-    let world = Budget { looks_left: Cell::new(operations / OPERATIONS_PER_LOOK) };
+    let world = Budget::of(operations);
     let script = || engine::run(&engine::compile(source)?, text);
     let (outcome, _) = Running::new(world, Map::new()).enter(script);
     outcome.map_err(|failure| failure.why)
 }
 
 /// Time, counted in looks at the clock.
-struct Budget {
+pub(super) struct Budget {
     looks_left: Cell<u64>,
+}
+
+impl Budget {
+    pub(super) fn of(operations: u64) -> Self {
+        Self { looks_left: Cell::new(operations / OPERATIONS_PER_LOOK) }
+    }
 }
 
 impl World for Budget {
