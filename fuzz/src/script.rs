@@ -8,7 +8,7 @@ use rusty_pinch_core::{ToolName, check_script};
 /// The stack of a script. The one of the sandbox is smaller; a sanitizer's frames are larger.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// How many operations a script gets. It is enough to reach most bounds, and few enough to try many scripts.
-const OPERATIONS: u64 = 20_000;
+const OPERATIONS: u64 = 5_000;
 /// The most text that comes of a run.
 const TEXT_BYTES_MAX: usize = 128 * 1024;
 
