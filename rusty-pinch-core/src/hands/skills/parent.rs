@@ -121,7 +121,7 @@ impl Door<'_> {
                     let _ = tokio::time::timeout(GRACE_AFTER_LAST_WORD, child).await;
                     ended
                 }
-                Err(exit) => last_word(&mut heard).unwrap_or_else(|| match exit {
+                Err(exit) => last_word(&mut heard).unwrap_or(match exit {
                     Ok(exit) => Ended::Exited(exit),
                     Err(error) => Ended::NotStarted(error),
                 }),
