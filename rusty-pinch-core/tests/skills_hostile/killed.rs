@@ -1,7 +1,7 @@
 //! Children that are killed, and parents that go away.
 
 use std::future::pending;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -55,22 +55,38 @@ fn start(command: SandboxCommand) -> Child {
     child.args(command.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Nobody kills the child of a process that is killed itself. It has to notice.
+/// Nobody kills the child of a process that is killed itself. It has to notice that nobody writes to it any more.
 #[tokio::test]
 async fn a_child_without_a_parent_ends_by_itself() {
-    for (mark, script) in [("busy-orphan", "fn main() { loop { } }"), ("waiting-orphan", "fn main() { time_now() }")] {
+    for (mark, script, last_word) in [
+        ("busy-orphan", "fn main() { loop { [3, 1, 2].sort(); } }", "the life of the process that asked for it"),
+        ("waiting-orphan", "fn main() { time_now() }", "the time that its caller waits"),
+    ] {
         let mut child = start(marked(mark));
         let mut input = child.stdin.take().unwrap();
         let task = serde_json::json!({"task": "run", "source": script, "text": "", "named": {}});
         write!(input, "{{\"time_ms\": 60000}}\n{task}\n").unwrap();
-        // It is confined, and at work or about to be.
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
         assert!(line.contains("confined") && marked_as(mark).len() == 1, "{mark}: {line}");
-        // The end of a parent, as its child sees it.
-        drop((input, said));
-        assert!(are_gone(mark).await, "{mark}");
+        drop(input);
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains(last_word), "{mark}: {rest}");
         child.wait().unwrap();
     }
+}
+
+/// The same when nobody listens either.
+#[tokio::test]
+async fn a_child_that_nobody_hears_ends_by_itself() {
+    let mut child = start(marked("unheard"));
+    let mut input = child.stdin.take().unwrap();
+    let task = serde_json::json!({"task": "run", "source": "fn main() { 1 }", "text": "", "named": {}});
+    drop(child.stdout.take());
+    // It may be gone before it was told everything.
+    let _ = write!(input, "{{\"time_ms\": 60000}}\n{task}\n");
+    assert!(are_gone("unheard").await);
+    child.wait().unwrap();
 }

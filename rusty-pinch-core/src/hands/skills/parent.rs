@@ -73,8 +73,10 @@ pub(super) async fn probe(door: Door<'_>, port: Option<u16>) -> Result<SandboxRe
     let (ended, confined) = door.converse(opening, door.clock.now() + PROBE_TIME_MAX, None).await;
     match (ended, confined) {
         (Ended::LastWord(Ok(_)), Some((confinement, tried))) => Ok(SandboxReport::new(&confinement, tried)),
-        // It ran another program, which ended.
-        (Ended::Exited(exit), Some((confinement, mut tried))) if exit.ending.is_success() && !tried.is_empty() => {
+        // It ran another program, which ended somehow.
+        (Ended::Exited(exit), Some((confinement, mut tried)))
+            if matches!(exit.ending, Ending::Code(_)) && !tried.is_empty() =>
+        {
             tried.push(Tried { what: BECOMES_ANOTHER_PROGRAM.to_owned(), worked: true });
             Ok(SandboxReport::new(&confinement, tried))
         }

@@ -208,6 +208,12 @@ async fn threads_are_bounded_and_end_with_their_callers() {
 }
 
 #[test]
+fn a_loop_that_never_meets_a_multiple_is_looked_at_all_the_same() {
+    let script = "fn main() { let x = 1; try { loop { try { x ^= `${range(`t`, `t`, 1.5).a}`; } catch {} continue; } } catch {} }";
+    assert_eq!(run_briefly(script, "", 5_000), Err("its operations".to_owned()));
+}
+
+#[test]
 fn a_panic_leaves_nothing_of_its_run_behind() {
     let world = || trial::Budget::of(2560);
     let panicked = std::panic::catch_unwind(|| running::Running::new(world(), Map::new()).enter(|| panic!("a fault")));
