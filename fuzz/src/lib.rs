@@ -4,8 +4,11 @@
 //! `tests/seeds.rs` with those in `corpus/`, among them every input that once broke something.
 
 pub mod calc;
+pub mod child;
 pub mod codex_events;
 pub mod journal;
+pub mod random_script;
+pub mod script;
 pub mod settings;
 pub mod stream;
 pub mod tool_command;

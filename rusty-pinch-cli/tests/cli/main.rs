@@ -14,6 +14,7 @@ mod bad_input;
 mod codex;
 mod http;
 mod repl;
+mod sandbox;
 mod settings;
 mod skills;
 mod telemetry;

@@ -10,6 +10,29 @@ pub(crate) fn command() -> SandboxCommand {
     SandboxCommand::new(env!("CARGO_BIN_EXE_rusty-pinch-skill"))
 }
 
+/// The real child, told apart from those of other tests by an argument of its own.
+pub(crate) fn marked(mark: &str) -> SandboxCommand {
+    let mut command = command();
+    command.arguments.push(mark.into());
+    command
+}
+
+/// Runs a script that does not end by itself up to three times, until it was ended in time: a busy computer may be late
+/// once. What is promised is the limit and a tenth more, or 100 ms where that is more.
+pub(crate) async fn ended_in_time(runner: &ScriptRunner, time: Duration, source: &str) -> String {
+    let runner = runner.clone().time(time);
+    let promised = time + (time / 10).max(Duration::from_millis(100));
+    let mut late = Vec::new();
+    for _ in 0..3 {
+        let (outcome, took) = timed(&runner, source, "").await;
+        if took <= promised {
+            return outcome.unwrap_err().to_string();
+        }
+        late.push(took);
+    }
+    panic!("{late:?} instead of {promised:?} for {source}");
+}
+
 /// Both sandboxes, with their names.
 pub(crate) fn both() -> [(&'static str, ScriptRunner); 2] {
     [("child", child()), ("in process", ScriptRunner::new(Sandbox::InProcess))]

@@ -160,6 +160,7 @@ fn is_host(name: &str) -> bool {
     HOST_FUNCTIONS.iter().any(|(host, _)| *host == name)
 }
 
+/// Whether somebody can have written it: operators begin otherwise, and closures have a `$` within.
 fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+    name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.contains('$')
 }

@@ -10,8 +10,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 
 use super::bounds::{
     ARRAY_ITEMS_MAX, CALL_LEVELS_MAX, COMPILED_MAX, EXPRESSION_DEPTH_MAX, FUNCTION_EXPRESSION_DEPTH_MAX, FUNCTIONS_MAX,
-    MAP_ENTRIES_MAX, OPERATIONS_MAX, OPERATIONS_PER_LOOK, OUTPUT_BYTES_MAX, SCRIPT_BYTES_MAX, STRING_BYTES_MAX,
-    VARIABLES_MAX,
+    MAP_ENTRIES_MAX, OPERATIONS_MAX, OUTPUT_BYTES_MAX, SCRIPT_BYTES_MAX, STRING_BYTES_MAX, VARIABLES_MAX,
 };
 use super::failure::ScriptFailure;
 use super::{host, natives, running};
@@ -35,7 +34,7 @@ fn engine() -> Engine {
         .set_max_modules(0)
         .set_module_resolver(DummyModuleResolver::new())
         .set_strict_variables(true)
-        .on_progress(|operations| operations.is_multiple_of(OPERATIONS_PER_LOOK).then(running::is_over).flatten())
+        .on_progress(running::progress)
         .on_print(running::print)
         .on_debug(|line, _, _| running::print(line));
     natives::replace_in(&mut engine);

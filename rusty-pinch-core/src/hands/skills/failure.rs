@@ -71,7 +71,7 @@ impl From<ParseError> for ScriptFailure {
 
 impl From<Box<EvalAltResult>> for ScriptFailure {
     fn from(error: Box<EvalAltResult>) -> Self {
-        let (error, position) = innermost(error);
+        let (error, position) = innermost(*error);
         match error {
             EvalAltResult::ErrorParsing(kind, _) => ParseError(Box::new(kind), position).into(),
             EvalAltResult::ErrorTooManyOperations(_) => Self::over(format!("{OPERATIONS_MAX} operations")),
@@ -87,8 +87,7 @@ impl From<Box<EvalAltResult>> for ScriptFailure {
 }
 
 /// The error inside those that say which functions were called, with the most exact place that is known.
-fn innermost(error: Box<EvalAltResult>) -> (EvalAltResult, Position) {
-    let mut error = *error;
+fn innermost(mut error: EvalAltResult) -> (EvalAltResult, Position) {
     let mut position = error.take_position();
     loop {
         match error {

@@ -73,8 +73,10 @@ pub(super) async fn probe(door: Door<'_>, port: Option<u16>) -> Result<SandboxRe
     let (ended, confined) = door.converse(opening, door.clock.now() + PROBE_TIME_MAX, None).await;
     match (ended, confined) {
         (Ended::LastWord(Ok(_)), Some((confinement, tried))) => Ok(SandboxReport::new(&confinement, tried)),
-        // It ran another program, which ended.
-        (Ended::Exited(exit), Some((confinement, mut tried))) if exit.ending.is_success() && !tried.is_empty() => {
+        // It ran another program, which ended somehow.
+        (Ended::Exited(exit), Some((confinement, mut tried)))
+            if matches!(exit.ending, Ending::Code(_)) && !tried.is_empty() =>
+        {
             tried.push(Tried { what: BECOMES_ANOTHER_PROGRAM.to_owned(), worked: true });
             Ok(SandboxReport::new(&confinement, tried))
         }
@@ -121,7 +123,7 @@ impl Door<'_> {
                     let _ = tokio::time::timeout(GRACE_AFTER_LAST_WORD, child).await;
                     ended
                 }
-                Err(exit) => last_word(&mut heard).unwrap_or_else(|| match exit {
+                Err(exit) => last_word(&mut heard).unwrap_or(match exit {
                     Ok(exit) => Ended::Exited(exit),
                     Err(error) => Ended::NotStarted(error),
                 }),
@@ -184,16 +186,28 @@ async fn talk(
         }
         next = match (heard.recv().await, host) {
             (Some(Heard::Call(call)), Some(host)) => {
-                let reply = reply_line(host.call(call).await);
+                let reply = tokio::select! {
+                    // A child that does not wait for its reply has broken the order, and its call is dropped.
+                    biased;
+                    heard = heard.recv() => return ended_by(heard).await,
+                    reply = host.call(call) => reply,
+                };
                 lock(hearing).answer();
-                reply
+                reply_line(reply)
             }
-            (Some(Heard::LastWord(word)), _) => return Ended::LastWord(word),
-            (Some(Heard::Broken(why)), _) => return Ended::Broken(why),
-            (Some(Heard::Call(_)), None) => return Ended::Broken("it called a host that there is not"),
-            (Some(Heard::Nothing), _) => Vec::new(),
-            (None, _) => return std::future::pending().await,
+            (heard, _) => return ended_by(heard).await,
         };
+    }
+}
+
+/// How the child's run ended with something else than a call that is answered.
+async fn ended_by(heard: Option<Heard>) -> Ended {
+    match heard {
+        Some(Heard::LastWord(word)) => Ended::LastWord(word),
+        Some(Heard::Broken(why)) => Ended::Broken(why),
+        Some(Heard::Call(_)) => Ended::Broken("it called a host that there is not"),
+        // Nobody can say more: it has ended, and how is known soon.
+        Some(Heard::Nothing) | None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, EvalAltResult, Position};
 use serde_json::{Map, Value};
 
-use super::bounds::{HOST_CALLS_MAX, PRINTED_BYTES_MAX, PRINTED_LINES_MAX};
+use super::bounds::{HOST_CALLS_MAX, OPERATIONS_PER_LOOK, PRINTED_BYTES_MAX, PRINTED_LINES_MAX};
 use super::{HostCall, HostReply};
 use crate::hands::floor_char_boundary;
 
@@ -38,6 +38,8 @@ struct Printed {
 
 thread_local! {
     static RUNNING: RefCell<Option<Rc<Running>>> = const { RefCell::new(None) };
+    /// The number of operations at which the run is to be looked at next.
+    static NEXT_LOOK: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Running {
@@ -49,6 +51,7 @@ impl Running {
     pub(super) fn enter<T>(self, script: impl FnOnce() -> T) -> (T, Vec<String>) {
         let running = Rc::new(self);
         RUNNING.set(Some(Rc::clone(&running)));
+        NEXT_LOOK.set(0);
         let leaving = Leaving;
         let outcome = script();
         drop(leaving);
@@ -73,8 +76,15 @@ fn running() -> Option<Rc<Running>> {
     RUNNING.with_borrow(Clone::clone)
 }
 
-/// The bound that the run of this thread went over, as the value that ends it.
-pub(super) fn is_over() -> Option<Dynamic> {
+/// The bound that the run of this thread went over by its operation number `operations`, as the value that ends it.
+///
+/// It looks when a number was passed, not when it was met: Rhai counts some operations without telling, and a loop whose
+/// rhythm is the same would never meet a multiple of anything.
+pub(super) fn progress(operations: u64) -> Option<Dynamic> {
+    if operations < NEXT_LOOK.get() {
+        return None;
+    }
+    NEXT_LOOK.set(operations + OPERATIONS_PER_LOOK);
     running()?.world.is_over().map(Dynamic::from)
 }
 
