@@ -116,6 +116,15 @@ impl BodyReader {
         }
     }
 
+    /// How much memory the body takes.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        match &self.form {
+            Form::Plain(bytes) => bytes.capacity(),
+            Form::Gzip(decoder) => decoder.get_ref().bytes.capacity(),
+        }
+    }
+
     fn undecodable(&self, error: &io::Error) -> EgressError {
         let over = match &self.form {
             Form::Gzip(decoder) => decoder.get_ref().over,

@@ -12,16 +12,21 @@ pub(super) fn meaning(host: &str, error: &(dyn Error + 'static)) -> EgressError 
     if let Some(own) = find::<EgressError>(error) {
         return own.clone();
     }
-    let host = host.to_owned();
     let hyper = find::<hyper::Error>(error);
     if hyper.is_some_and(is_too_large) {
-        return EgressError::TooLarge { host, what: format!("{HEADERS_MAX} headers or {HEAD_BYTES_MAX} bytes of them") };
+        return head_too_large(host);
     }
-    let detail = told(error);
+    let (host, detail) = (host.to_owned(), told(error));
     match hyper {
         Some(_) => EgressError::Broken { host, detail },
         None => EgressError::Unreachable { host, detail },
     }
+}
+
+/// The answer's head goes over its bounds.
+pub(super) fn head_too_large(host: &str) -> EgressError {
+    let what = format!("{HEADERS_MAX} headers or {HEAD_BYTES_MAX} bytes of them");
+    EgressError::TooLarge { host: host.to_owned(), what }
 }
 
 /// hyper tells this case apart only for servers, so its text has to do; a test holds it fast.

@@ -171,13 +171,20 @@ impl Parts {
         let mut request = encoded(hop)?;
         let captured = capture_connection(&mut request);
         let pool = self.pool.get_or_try_init(|| async { self.pool() }).await?;
-        tokio::select! {
+        let response = tokio::select! {
             biased;
-            response = pool.request(request) => response.map_err(|error| cause::meaning(host, &error)),
+            response = pool.request(request) => response.map_err(|error| cause::meaning(host, &error))?,
             () = silence(captured, self.limits.idle) => {
-                Err(EgressError::TimedOut { host: host.to_owned(), what: format!("{:?} of silence", self.limits.idle) })
+                let what = format!("{:?} of silence", self.limits.idle);
+                return Err(EgressError::TimedOut { host: host.to_owned(), what });
             }
+        };
+        // The client's own bound is a buffer, which the last read may pass.
+        let size = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+        if response.headers().iter().map(size).sum::<usize>() > HEAD_BYTES_MAX {
+            return Err(cause::head_too_large(host));
         }
+        Ok(response)
     }
 
     /// The answer, with its body.
