@@ -10,6 +10,7 @@ pub mod journal;
 pub mod random_script;
 pub mod script;
 pub mod settings;
+pub mod skill_header;
 pub mod stream;
 pub mod tool_command;
 

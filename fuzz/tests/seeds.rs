@@ -68,3 +68,8 @@ fn random_scripts() {
         assert!(scripts > 500, "only {scripts} of 2,000 are scripts");
     });
 }
+
+#[test]
+fn skill_header() {
+    check("skill_header", fuzz::skill_header::check);
+}

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rusty_pinch_core::config::{Assembled, assemble, assemble_hands};
-use rusty_pinch_core::{Agent, CountingObserver, Redactor, Sandbox, Settings, SettingsError, TelemetryFile, TurnObserver};
+use rusty_pinch_core::{
+    Agent, CountingObserver, Redactor, Sandbox, Settings, SettingsError, TelemetryFile, TurnObserver,
+};
 
 use crate::arguments::{Arguments, Verb};
 use crate::failure::{Code, Failure, with_causes};

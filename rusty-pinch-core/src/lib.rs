@@ -40,8 +40,8 @@ mod telemetry;
 pub mod testing;
 
 pub use agent::{
-    Agent, AgentBuilder, Approval, ApprovalError, Decision, CallOrigin, Grants, Judgement, Limits, MessageError, PromptCacheStats,
-    Reply, Turn, TurnError, TurnReport, check_message, judge,
+    Agent, AgentBuilder, Approval, ApprovalError, CallOrigin, Decision, Grants, Judgement, Limits, MessageError,
+    PromptCacheStats, Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
     ATTEMPTS_MAX, Answerer, Brain, BrainError, BrainInfo, BrainSettings, CodexSettings, Completion, CompletionRequest,
@@ -67,21 +67,23 @@ pub use data::{
     SessionId, Sha256Digest, TOOL_NAME_BYTES_MAX, Timestamp, TimestampError, ToolCall, ToolName, Usage, canonical_json,
     estimate_tokens,
 };
-#[cfg(feature = "http")]
-pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
-pub use hands::{
-    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
-    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, Material, OpenedTarget, OpenedTargetError, Refresh, Repeat, Risk, SUMMARY_BYTES_MAX, SkillSettings, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
-    ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolKind, ToolSpec, Toolbox, ToolboxError, builtin,
-};
 #[cfg(feature = "skills")]
 pub use hands::{
     ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
     SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
     STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
-    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill,
-    check_script, dry_run, examine_skill, skill_child_main, skill_template,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
+    dry_run, examine_skill, skill_child_main, skill_template,
 };
+pub use hands::{
+    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
+    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, Material,
+    OpenedTarget, OpenedTargetError, Refresh, Repeat, Risk, SUMMARY_BYTES_MAX, SkillSettings, TOOL_OUTPUT_BYTES_MAX,
+    Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolKind, ToolSpec, Toolbox,
+    ToolboxError, builtin,
+};
+#[cfg(feature = "http")]
+pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use pulse::{
     Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
 };

@@ -16,7 +16,11 @@ fn a_new_user_writes_a_skill_tries_it_runs_it_and_asks_for_it_in_plain_words() {
     let world = World::new();
     world.write("workspace/skills/coffee.rhai", DICE);
     let tried = world.ok(&["skills", "dry-run", "--name", "coffee"]).json();
-    assert_eq!((&tried["skill"], &tried["status"], &tried["lints"]), (&json!("coffee"), &json!("ok"), &json!([])), "{tried}");
+    assert_eq!(
+        (&tried["skill"], &tried["status"], &tried["lints"]),
+        (&json!("coffee"), &json!("ok"), &json!([])),
+        "{tried}"
+    );
     assert!(tried["proven"].as_str().unwrap().starts_with("only that it compiles"), "{tried}");
     let ran = world.ok(&["skills", "run", "--name", "coffee", "--args", "3"]);
     assert_eq!(ran.json(), json!({"output": "45 g of coffee", "skill": "coffee", "status": "ok"}));

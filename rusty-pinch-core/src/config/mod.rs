@@ -24,12 +24,12 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "skills", feature = "sqlite"))]
+pub use assemble::skill_library;
 #[cfg(feature = "sqlite")]
 pub use assemble::{
     AssembleError, Assembled, assemble, assemble_hands, codex_readiness, examine, examine_records, open_store,
 };
-#[cfg(all(feature = "skills", feature = "sqlite"))]
-pub use assemble::skill_library;
 #[cfg(feature = "skills")]
 pub use doctor::examine_sandbox;
 pub use doctor::{Check, CheckStatus, Fact, Report};

@@ -37,9 +37,7 @@ pub enum CommandError {
         chars: usize,
     },
     /// The command holds a control character, such as a line break or a tab.
-    #[error(
-        "a command can't hold {character:?}; write it on one line, with spaces, without control characters"
-    )]
+    #[error("a command can't hold {character:?}; write it on one line, with spaces, without control characters")]
     ControlCharacter {
         /// The first one.
         character: char,

@@ -38,19 +38,19 @@ pub use egress::{
 pub use egress::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
-#[cfg(all(feature = "skills", any(test, feature = "testing")))]
-pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
+pub use skill_settings::SkillSettings;
 #[cfg(feature = "skills")]
 pub use skills::{
     ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
     SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
     STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
-    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill,
-    check_script, dry_run, examine_skill, skill_child_main, skill_template,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
+    dry_run, examine_skill, skill_child_main, skill_template,
 };
+#[cfg(all(feature = "skills", any(test, feature = "testing")))]
+pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
 #[cfg(feature = "skills")]
 pub(crate) use skills::{Listed, SkillContext, SkillHands, SkillPolicy};
-pub use skill_settings::SkillSettings;
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub(crate) use toolbox::unknown_tool;

@@ -19,8 +19,18 @@ fn refused(message: &str) -> String {
 
 #[test]
 fn only_the_exact_prefix_makes_a_command() {
-    for chat in ["", "hello", "/toolbox", "/tools list", "/TOOL time_now", " /tool time_now", "say /tool x", "/tool:x", "/skills list", "/skill:x"]
-    {
+    for chat in [
+        "",
+        "hello",
+        "/toolbox",
+        "/tools list",
+        "/TOOL time_now",
+        " /tool time_now",
+        "say /tool x",
+        "/tool:x",
+        "/skills list",
+        "/skill:x",
+    ] {
         assert_eq!(ToolCommand::parse(chat), None, "{chat}");
     }
     let command = |name: &str, args: &str| Some((name.to_owned(), args.to_owned()));

@@ -18,7 +18,7 @@ use super::run::{Asked, run};
 use super::{SKILL_TIME_MAX, Sandbox, ScriptLint, ScriptShape, SkillError, SkillSandbox, check_script};
 use crate::data::{CallId, IdError, SessionId, ToolCall, ToolName};
 use crate::hands::text::quoted;
-use crate::hands::{Assessment, Egress, EgressError, Fetch, Fetched, Toolbox, ToolSpec, argument_misfit};
+use crate::hands::{Assessment, Egress, EgressError, Fetch, Fetched, ToolSpec, Toolbox, argument_misfit};
 use crate::store::MemoryStore;
 use crate::sys::Clock;
 
@@ -265,7 +265,9 @@ fn fault_of(expected: Option<Expected<'_>>, output: Result<String, String>) -> O
         (Expected::Contains(part), Ok(output)) if output.contains(part) => None,
         (Expected::Error(part), Err(why)) if why.contains(part) => None,
         (Expected::Output(text), Ok(output)) => Some(format!("it says {}, not {}", quoted(&output), quoted(text))),
-        (Expected::Contains(part), Ok(output)) => Some(format!("it says {}, without {}", quoted(&output), quoted(part))),
+        (Expected::Contains(part), Ok(output)) => {
+            Some(format!("it says {}, without {}", quoted(&output), quoted(part)))
+        }
         (Expected::Error(part), Ok(output)) => {
             Some(format!("it says {} and does not fail with {}", quoted(&output), quoted(part)))
         }
@@ -290,7 +292,9 @@ fn read_cases(library: &SkillLibrary, skill: &Skill) -> Result<Vec<Case>, DryRun
     for case in &cases {
         if case.expected().is_none() {
             let name = quoted(&case.name);
-            return Err(bad(format!("the case {name} needs one of `output`, `contains` and `error`, and no other of them")));
+            return Err(bad(format!(
+                "the case {name} needs one of `output`, `contains` and `error`, and no other of them"
+            )));
         }
         if let Some(why) = argument_misfit(&parameters, &Value::Object(case.arguments.clone())) {
             return Err(bad(format!("the arguments of the case {} don't fit the header: {why}", quoted(&case.name))));

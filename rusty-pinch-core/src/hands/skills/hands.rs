@@ -204,7 +204,10 @@ fn fitted(skill: &Arc<Skill>, arguments: &Value) -> Meant {
         None => Meant::Skill(Arc::clone(skill), arguments),
         Some(why) => {
             let usage = skill.manifest.spec(&skill.name).usage();
-            Meant::Nothing(CallOutcome::failed(format!("The skill `{}` did not run: {why}. Call it as {usage}.", skill.name)))
+            Meant::Nothing(CallOutcome::failed(format!(
+                "The skill `{}` did not run: {why}. Call it as {usage}.",
+                skill.name
+            )))
         }
     }
 }
@@ -222,7 +225,8 @@ impl Hands for SkillHands {
             Meant::Skill(skill, _) => skill,
             // What does not run can't do harm, but its tool's risk stays what it is.
             Meant::Nothing(_) | Meant::List => {
-                let risk = shelf.specs.iter().find(|spec| spec.name.as_str() == call.name).map_or(Risk::Low, |s| s.risk);
+                let risk =
+                    shelf.specs.iter().find(|spec| spec.name.as_str() == call.name).map_or(Risk::Low, |s| s.risk);
                 return Ok(Assessment { risk, ..nothing });
             }
         };

@@ -78,7 +78,8 @@ async fn without_cases_only_compiling_and_lints_are_there() {
     for part in ["`hosts`", "state: yes", "`tools`"] {
         assert!(ran.lints.iter().any(|lint| lint.contains(part)), "{part}: {:?}", ran.lints);
     }
-    for (script, part) in [("fn main() {", "line 1"), ("fn other() {}", "no `main`"), ("//! nonsense: x\n", "nonsense")] {
+    for (script, part) in [("fn main() {", "line 1"), ("fn other() {}", "no `main`"), ("//! nonsense: x\n", "nonsense")]
+    {
         write(&library, "x.rhai", script);
         let error = tried(&library, "x").await.unwrap_err().to_string();
         assert!(error.contains("`x`") && error.contains(part), "{error}");

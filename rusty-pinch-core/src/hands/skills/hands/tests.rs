@@ -94,10 +94,15 @@ const POST: &str = "//! description: Posts.\n//! hosts: a.example\n//! methods: 
 async fn skills_keep_the_contract_of_hands() {
     let count = "//! description: Counts.\n//! argument: n integer optional - N\n//! tools: count\nfn main(n) { main() }\n\
                  fn main() { tool(\"count\") }";
-    let World { dir: _dir, effects, hands, .. } = World::new(&[("counts", count), ("hello", HELLO)], Grants::default()).await;
+    let World { dir: _dir, effects, hands, .. } =
+        World::new(&[("counts", count), ("hello", HELLO)], Grants::default()).await;
     keeps_contract(&HandsUnderTest {
         hands: Arc::new(hands),
-        good: vec![("counts".into(), json!({})), ("skill_run".into(), json!({"name": "counts"})), ("skill_list".into(), json!({}))],
+        good: vec![
+            ("counts".into(), json!({})),
+            ("skill_run".into(), json!({"name": "counts"})),
+            ("skill_list".into(), json!({})),
+        ],
         bad: vec![("counts".into(), json!({"n": "one"})), ("skill_run".into(), json!({"args": "x"}))],
         endless: None,
         effects,
@@ -231,7 +236,12 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
     let set = |name: &str| BTreeSet::from([name.to_owned()]);
     let mut grants = Grants::default();
     (grants.denied, grants.asked) = (set("post"), set("hello"));
-    let skills = [("hello", HELLO), ("post", POST), ("plain", "fn main(x) { x }\nfn main() { \"bare\" }"), ("broken", "//! x: y")];
+    let skills = [
+        ("hello", HELLO),
+        ("post", POST),
+        ("plain", "fn main(x) { x }\nfn main() { \"bare\" }"),
+        ("broken", "//! x: y"),
+    ];
     let world = World::new(&skills, grants).await;
     let listing: Value = serde_json::from_str(&world.run("skill_list", json!({})).await.content).unwrap();
     assert_eq!(listing["skills"], json!(["hello", "plain", "post"]));
@@ -259,7 +269,13 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
 #[tokio::test]
 async fn a_skill_can_take_no_tools_name_and_name_no_missing_tool() {
     let lost = "//! description: D\n//! tools: nowhere\nfn main() {}";
-    let skills = [("count", HELLO), ("skill_run", HELLO), ("lost", lost), ("other", "//! description: D\n//! tools: hello\nfn main() {}"), ("hello", HELLO)];
+    let skills = [
+        ("count", HELLO),
+        ("skill_run", HELLO),
+        ("lost", lost),
+        ("other", "//! description: D\n//! tools: hello\nfn main() {}"),
+        ("hello", HELLO),
+    ];
     let world = World::new(&skills, Grants::default()).await;
     let names: Vec<_> = world.hands.tools().iter().map(|spec| spec.name.to_string()).collect();
     assert_eq!(names, ["hello", "skill_list", "skill_run"], "a skill may not call a skill either");

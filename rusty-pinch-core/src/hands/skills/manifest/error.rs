@@ -66,7 +66,9 @@ pub enum ManifestFault {
     #[error("`methods` without `hosts` allows nothing; add a line `//! hosts: …`, or leave it out")]
     MethodsWithoutHosts,
     /// A header line stands behind the header.
-    #[error("a line that begins with `//!` stands behind the header's end and would not count; move it to the start, or write `//`")]
+    #[error(
+        "a line that begins with `//!` stands behind the header's end and would not count; move it to the start, or write `//`"
+    )]
     Stray,
     /// There is more than a header may have.
     #[error("a header has at most {max} {what}; leave some out")]

@@ -19,9 +19,18 @@ fn a_header_says_what_a_skill_is_and_may_reach() {
     assert_eq!((manifest.description.as_str(), manifest.version.as_deref()), ("Tries: things", Some("1.2-a")));
     assert_eq!(manifest.positional(), ["place", "days"]);
     assert_eq!(manifest.parameters()["required"], json!(["place"]));
-    assert_eq!(manifest.hosts, SkillHosts::Named(Arc::from(["api.example.org".to_owned(), "*.example.com:8443".into()])));
-    assert_eq!(manifest.capabilities(), "GET and POST to api.example.org, *.example.com:8443; the tools calc; values of its own");
-    assert_eq!((manifest.repeat(), manifest.risk(), manifest.output()), (Repeat::Once, Risk::Medium, Material::Foreign));
+    assert_eq!(
+        manifest.hosts,
+        SkillHosts::Named(Arc::from(["api.example.org".to_owned(), "*.example.com:8443".into()]))
+    );
+    assert_eq!(
+        manifest.capabilities(),
+        "GET and POST to api.example.org, *.example.com:8443; the tools calc; values of its own"
+    );
+    assert_eq!(
+        (manifest.repeat(), manifest.risk(), manifest.output()),
+        (Repeat::Once, Risk::Medium, Material::Foreign)
+    );
 }
 
 #[test]
@@ -29,7 +38,10 @@ fn without_a_header_there_are_no_capabilities() {
     for source in ["fn main() {}", "", "// description: no header\nfn main() {}"] {
         let manifest = parse(source).unwrap();
         assert!(!manifest.has_header && manifest.hosts == SkillHosts::None && manifest.tools.is_empty());
-        assert_eq!((manifest.repeat(), manifest.risk(), manifest.output()), (Repeat::ReadOnly, Risk::Low, Material::Own));
+        assert_eq!(
+            (manifest.repeat(), manifest.risk(), manifest.output()),
+            (Repeat::ReadOnly, Risk::Low, Material::Own)
+        );
         assert_eq!(manifest.capabilities(), "nothing outside itself");
         assert_eq!(manifest.positional(), ["args"]);
     }
@@ -94,9 +106,34 @@ fn a_host_is_a_name_and_nothing_that_hides_another() {
         assert!(parse(&format!("//! description: D\n//! hosts: {good}")).is_ok(), "{good}");
     }
     for bad in [
-        "https://a.b", "a.b/", "a.b/c", "u@a.b", "*", "*.", "*.com", "a.*.b", "*a.b", "**.a.b", "a.b:", "a.b:0", "a.b:99999",
-        "a.b:+1", "a b", "a..b", ".a", "a.", "-a.b", "a-.b", "bücher.example", "аpple.com", "[::1]", "a.b?c", "a.b#c", "a.b\\c",
-        "any.*", "a%2eb",
+        "https://a.b",
+        "a.b/",
+        "a.b/c",
+        "u@a.b",
+        "*",
+        "*.",
+        "*.com",
+        "a.*.b",
+        "*a.b",
+        "**.a.b",
+        "a.b:",
+        "a.b:0",
+        "a.b:99999",
+        "a.b:+1",
+        "a b",
+        "a..b",
+        ".a",
+        "a.",
+        "-a.b",
+        "a-.b",
+        "bücher.example",
+        "аpple.com",
+        "[::1]",
+        "a.b?c",
+        "a.b#c",
+        "a.b\\c",
+        "any.*",
+        "a%2eb",
     ] {
         let error = parse(&format!("//! description: D\n//! hosts: {bad}")).unwrap_err();
         assert!(error.line == 2 && error.to_string().contains("a host is a name"), "{bad}: {error}");
