@@ -92,7 +92,8 @@ fn a_header_that_lies_is_refused_with_its_place() {
         ("//! description: D\nfn main() {}\n//! hosts: a.b", 3, 1, "behind the header's end"),
         ("// remark\n//! description: D", 2, 1, "behind the header's end"),
         (&format!("//! description: {long}"), 1, 1, "at most 512"),
-        (&"//! example: x\n".repeat(65), 33, 5, "at most 32"),
+        (&"//! example: x\n".repeat(33), 33, 5, "at most 32"),
+        (&"//! example: x\n".repeat(65), 65, 1, "at most 64 lines"),
     ] {
         let error = parse(header).unwrap_err();
         assert_eq!((error.line, error.column), (line, column), "{header}: {error}");
