@@ -47,3 +47,8 @@ fn an_answer_streams() {
 fn a_payment_waits_for_a_person() {
     check(env!("CARGO_BIN_EXE_approval"), &["asked: ", "7 euros are paid"]);
 }
+
+#[test]
+fn skills_run_and_are_refused_what_they_do_not_declare() {
+    check(env!("CARGO_BIN_EXE_skills"), &["90 g of coffee", "it declares no hosts"]);
+}

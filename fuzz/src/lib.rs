@@ -5,9 +5,13 @@
 
 pub mod app_server;
 pub mod calc;
+pub mod child;
 pub mod codex_events;
 pub mod journal;
+pub mod random_script;
+pub mod script;
 pub mod settings;
+pub mod skill_header;
 pub mod stream;
 pub mod tool_command;
 

@@ -49,3 +49,32 @@ fn settings() {
 fn stream() {
     check("stream", fuzz::stream::check);
 }
+
+#[test]
+fn script() {
+    check("script", fuzz::script::check);
+}
+
+#[test]
+fn child() {
+    check("child", fuzz::child::check);
+}
+
+/// The beginning of what `cargo xtask skills-fuzz` runs a million of.
+#[test]
+fn random_scripts() {
+    fuzz::script::on_a_large_stack(|| {
+        let mut scripts = 0;
+        for seed in 1..=2_000 {
+            println!("seed {seed}");
+            let came = fuzz::script::run(&fuzz::random_script::generate(seed));
+            scripts += usize::from(came != fuzz::script::Came::Refused);
+        }
+        assert!(scripts > 500, "only {scripts} of 2,000 are scripts");
+    });
+}
+
+#[test]
+fn skill_header() {
+    check("skill_header", fuzz::skill_header::check);
+}

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use rusty_pinch_core::config::AssembleError;
 use rusty_pinch_core::{
     ApprovalError, BrainError, ErrorClass, PulseError, QueueError, Redactor, RequestId, SettingsError, StoreError,
-    TelemetryError, TurnError, WorkError,
+    TelemetryError, ToolKind, TurnError, WorkError,
 };
 use serde_json::{Value, json};
 
@@ -219,6 +219,9 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
             }
             ErrorClass::Never => return Some(format!("the message is kept; {resume} asks again")),
         },
+        TurnError::UnknownTool { kind: ToolKind::Skill, .. } => {
+            "`rusty-pinch skills list` shows the skills and what is wrong with those that can't be used"
+        }
         TurnError::Command(_) | TurnError::UnknownTool { .. } => {
             "`rusty-pinch tools list` shows the tools and how to call them"
         }

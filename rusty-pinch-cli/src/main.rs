@@ -11,9 +11,14 @@ mod message;
 mod output;
 mod preview;
 mod program;
+mod sandbox;
 mod turn;
 mod verbs;
 
 fn main() -> std::process::ExitCode {
+    // Before anything else: as the child that runs a skill, this program has no settings, no logs and one thread.
+    if sandbox::is_child() {
+        return rusty_pinch_core::skill_child_main();
+    }
     program::main()
 }

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rusty_pinch_core::config::{Assembled, assemble, assemble_hands};
-use rusty_pinch_core::{Agent, CountingObserver, Redactor, Settings, SettingsError, TelemetryFile, TurnObserver};
+use rusty_pinch_core::{
+    Agent, CountingObserver, Redactor, Sandbox, Settings, SettingsError, TelemetryFile, TurnObserver,
+};
 
 use crate::arguments::{Arguments, Verb};
 use crate::failure::{Code, Failure, with_causes};
 use crate::log::{self, TurnLines};
 use crate::output::Output;
-use crate::verbs;
+use crate::{sandbox, verbs};
 
 /// What every verb has: settings that keep their rules, and somewhere to write.
 pub(crate) struct Program {
@@ -29,7 +31,7 @@ pub(crate) struct Runtime {
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut output = Output::new(arguments.json);
-    let settings = Settings::load();
+    let settings = Settings::load().map(with_sandbox);
     if let Ok(settings) = &settings {
         output.redactor = Redactor::new(settings.secrets());
     }
@@ -44,6 +46,12 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     code.into()
+}
+
+/// The settings of a program that can become the sandbox of its skills.
+fn with_sandbox(mut settings: Settings) -> Settings {
+    settings.skills.sandbox = Some(Sandbox::Child(sandbox::command()));
+    settings
 }
 
 fn dispatch(verb: Verb, settings: Result<Settings, SettingsError>, output: Output) -> Result<Code, Failure> {

@@ -1,7 +1,7 @@
 //! Running one turn for a person or a script, and saying what came of it.
 
 use rusty_pinch_core::{
-    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Turn, TurnPath, TurnReport, TurnStatus,
+    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, ToolName, Turn, TurnPath, TurnReport, TurnStatus,
 };
 use serde_json::{Value, json};
 
@@ -66,8 +66,8 @@ pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Co
             let error = format!("turn {} in session `{}` was stopped: {why}", record.request_id, record.session_id);
             return Err(Failure::new(Code::Failed, error, Some("say what to do differently, or ask for less")));
         }
-        // A tool that a person named is the whole turn: its failure is the turn's.
-        Reply::Said(_) if record.status == TurnStatus::Error && record.path == TurnPath::Tool => {
+        // A tool or skill that a person named is the whole turn: its failure is the turn's.
+        Reply::Said(_) if record.status == TurnStatus::Error && record.path != TurnPath::Provider => {
             match report.position {
                 Some(at) if was_refused(runtime, &record.session_id, Span::From(at, ENTRIES_LOOKED_AT)).await => {
                     ("refused", Code::Refused)
@@ -98,18 +98,36 @@ impl Conclusion {
     /// Tells on standard error that the tool of the turn failed, which is an answer too.
     pub(crate) fn complain(&self, output: &Output) {
         let (did_what, fix) = match self.code {
-            Code::Failed => ("failed", "`rusty-pinch tools list` shows the tools and how to call them"),
-            Code::Refused => ("was refused", "RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"),
+            Code::Failed => ("failed", None),
+            Code::Refused => {
+                ("was refused", Some("RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"))
+            }
             _ => return,
         };
-        let (name, why) = tool_output(&self.text).unwrap_or(("?", &self.text));
-        output.complain(&Failure::new(self.code, format!("the tool `{name}` {did_what}: {why}"), Some(fix)));
+        let (kind, name, why) = tool_output(&self.text).unwrap_or(("tool", "?", &self.text));
+        let lists = format!("`rusty-pinch {kind}s list` shows the {kind}s and how to call them");
+        let error = format!("the {kind} `{name}` {did_what}: {why}");
+        output.complain(&Failure::new(self.code, error, Some(fix.unwrap_or(&lists))));
     }
 }
 
-/// The tool's name and what it said, of the answer to a `/tool` command.
-pub(crate) fn tool_output(text: &str) -> Option<(&str, &str)> {
-    text.strip_prefix("[tool:")?.split_once("]\n")
+impl Conclusion {
+    /// How a call that waits goes on.
+    fn hint(&self, output: &Output) {
+        if let Some(approval) = &self.approval {
+            let token = &approval.token;
+            output.hint(&format!("`rusty-pinch approvals approve --token {token}` runs it, `reject` refuses it"));
+        }
+    }
+}
+
+/// `tool` or `skill`, its name and what it said, of the answer to a `/tool` or `/skill` command.
+pub(crate) fn tool_output(text: &str) -> Option<(&'static str, &str, &str)> {
+    ["tool", "skill"].into_iter().find_map(|kind| {
+        let rest = text.strip_prefix('[')?.strip_prefix(kind)?.strip_prefix(':')?;
+        let (name, output) = rest.split_once("]\n")?;
+        Some((kind, name, output))
+    })
 }
 
 impl Ended {
@@ -123,8 +141,7 @@ impl Ended {
     pub(crate) async fn print(self, runtime: &Runtime, go_on: &str) -> Result<Code, Failure> {
         let output = &runtime.output;
         let Some(report) = self.report else {
-            let fix = format!("{go_on} goes on with what is stored");
-            return Err(Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(&fix)));
+            return Err(interrupted_before(go_on));
         };
         let conclusion = match conclude(runtime, report).await {
             Ok(conclusion) => conclusion,
@@ -140,14 +157,26 @@ impl Ended {
             output.json(&conclusion.json)?;
         } else {
             let text = conclusion.text.as_str();
-            let text = tool_output(text).filter(|_| self.is_bare).map_or(text, |(_, output)| output);
+            let text = tool_output(text).filter(|_| self.is_bare).map_or(text, |(_, _, output)| output);
             output.text(&rest(&self.shown, text))?;
         }
         conclusion.complain(output);
-        if let Some(approval) = &conclusion.approval {
-            let token = &approval.token;
-            output.hint(&format!("`rusty-pinch approvals approve --token {token}` runs it, `reject` refuses it"));
+        conclusion.hint(output);
+        Ok(conclusion.code)
+    }
+
+    /// Prints what a skill gave, as `skills run` does: to programs as JSON.
+    pub(crate) async fn print_skill(self, runtime: &Runtime, skill: &ToolName, go_on: &str) -> Result<Code, Failure> {
+        if !runtime.output.data_as_json() {
+            return self.bare().print(runtime, go_on).await;
         }
+        let output = &runtime.output;
+        let Some(report) = self.report else { return Err(interrupted_before(go_on)) };
+        let conclusion = conclude(runtime, report).await?;
+        let text = tool_output(&conclusion.text).map_or(conclusion.text.as_str(), |(_, _, output)| output);
+        output.json(&json!({"output": text, "skill": skill, "status": conclusion.json["status"]}))?;
+        conclusion.complain(output);
+        conclusion.hint(output);
         Ok(conclusion.code)
     }
 
@@ -155,6 +184,11 @@ impl Ended {
     pub(crate) fn rest_of(&self, text: &str) -> String {
         rest(&self.shown, text)
     }
+}
+
+fn interrupted_before(go_on: &str) -> Failure {
+    let fix = format!("{go_on} goes on with what is stored");
+    Failure::new(Code::Interrupted, "interrupted; the turn did not end", Some(&fix))
 }
 
 /// What is left to print when `shown` stands on the terminal already.

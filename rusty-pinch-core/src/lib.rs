@@ -17,9 +17,11 @@
 //! print, read arguments, or look at the environment or a home directory outside [`config`].
 //!
 //! # Features
-//! - `http` (default): [`HttpBrain`], OpenAI-compatible.
+//! - `http` (default): [`HttpBrain`], OpenAI-compatible, and [`HttpEgress`] with the tool `web_fetch`.
 //! - `sqlite` (default): [`LocalStore`], the store on disk.
-//! - `codex` (default): [`CodexBrain`] and the door to child processes.
+//! - `codex` (default): [`CodexBrain`].
+//! - `skills` (default): Rhai scripts as tools, in a sandbox.
+//! - `spawn`: the door to child processes, which the two before bring.
 //! - `testing`: fakes, a virtual clock, fault plans and conformance suites.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -38,8 +40,8 @@ mod telemetry;
 pub mod testing;
 
 pub use agent::{
-    Agent, AgentBuilder, Approval, ApprovalError, Decision, Grants, Judgement, Limits, MessageError, PromptCacheStats,
-    Reply, Turn, TurnError, TurnReport, check_message, judge,
+    Agent, AgentBuilder, Approval, ApprovalError, CallOrigin, Decision, Grants, Judgement, Limits, MessageError,
+    PromptCacheStats, Reply, Turn, TurnError, TurnReport, check_message, judge,
 };
 pub use brain::{
     ACCOUNT_ID_BYTES_MAX, ANSWER_TOKENS, ATTEMPTS_MAX, Answerer, Billing, Brain, BrainError, BrainInfo, BrainSettings,
@@ -72,11 +74,23 @@ pub use data::{
     SessionId, Sha256Digest, TOOL_NAME_BYTES_MAX, Timestamp, TimestampError, ToolCall, ToolName, Usage, canonical_json,
     estimate_tokens,
 };
+#[cfg(feature = "skills")]
 pub use hands::{
-    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Hands, HandsError, Invocation, Repeat,
-    Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError,
-    ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+    ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
+    SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
+    STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
+    dry_run, examine_skill, skill_child_main, skill_template,
 };
+pub use hands::{
+    Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
+    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, Material,
+    OpenedTarget, OpenedTargetError, Refresh, Repeat, Risk, SUMMARY_BYTES_MAX, SkillSettings, TOOL_OUTPUT_BYTES_MAX,
+    Tool, ToolBuilder, ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolKind, ToolSpec, Toolbox,
+    ToolboxError, builtin,
+};
+#[cfg(feature = "http")]
+pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use pulse::{
     AccountCheck, Action, ActionDone, OodaPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, QueuedTask,
     Situation, WaitingApproval,

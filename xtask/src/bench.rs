@@ -3,10 +3,12 @@
 use crate::run::{Failed, Notes, Outcome, Program};
 
 pub(crate) fn run(filter: Option<&str>) -> Outcome {
-    let mut arguments = vec!["bench", "--package", "benches", "--bench", "hot_paths"];
-    arguments.extend(filter.map(|_| "--"));
-    arguments.extend(filter);
-    Program::cargo(&arguments).show()?;
+    for (package, bench) in [("benches", "hot_paths"), ("rusty-pinch-core", "skills")] {
+        let mut arguments = vec!["bench", "--package", package, "--bench", bench];
+        arguments.extend(filter.map(|_| "--"));
+        arguments.extend(filter);
+        Program::cargo(&arguments).show()?;
+    }
     if filter.is_some() { Ok(Notes::default()) } else { ratios(&[]) }
 }
 

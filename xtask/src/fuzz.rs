@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: each target of `fuzz/` for a while.
+//! `cargo xtask fuzz`: each target of `fuzz/` for a while; `cargo xtask skills-fuzz`: scripts by the million.
 
 use std::fs;
 
@@ -44,6 +44,14 @@ pub(crate) fn run(seconds: u32) -> Outcome {
         return Err(Failed(format!("inputs in fuzz/artifacts break {broken}; keep them in fuzz/corpus once mended")));
     }
     Ok(Notes::detail(format!("{} targets, {seconds} s each", targets.len())))
+}
+
+/// Random scripts by the million, on the engine that runs skills.
+pub(crate) fn scripts(numbers: &[&str]) -> Outcome {
+    let run = ["run", "--release", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features"];
+    let run = [&run[..], &["--target-dir", "target", "--bin", "scripts", "--"], numbers].concat();
+    Program::cargo(&run).show()?;
+    Ok(Notes::default())
 }
 
 fn targets() -> Result<Vec<String>, Failed> {

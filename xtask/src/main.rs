@@ -23,6 +23,8 @@ The project's own commands: cargo xtask <command>
   ratios [--enforce] only `ratios`; with --enforce a missed promise fails
   docs [--check]     writes the pages that are made from code; with --check only compares
   fuzz [--seconds N] each fuzz target for N seconds (60), on the nightly toolchain with cargo-fuzz
+  skills-fuzz [count] [first seed]
+                     random scripts (a million) on the skills' engine, without a fuzzer
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn dispatch(words: &[&str]) -> Outcome {
             let seconds = seconds.parse().map_err(|_| Failed(format!("--seconds {seconds}: not a whole number")))?;
             fuzz::run(seconds)
         }
+        ["skills-fuzz", numbers @ ..] => fuzz::scripts(numbers),
         _ => Err(Failed(format!("`{}` is not a command; see `cargo xtask --help`", words.join(" ")))),
     }
 }

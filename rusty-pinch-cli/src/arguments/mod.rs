@@ -2,12 +2,14 @@
 
 mod brain;
 mod codex;
+mod skills;
 
 use clap::{Args, Parser, Subcommand};
 use rusty_pinch_core::{ApprovalToken, SessionId, ToolName};
 
 pub(crate) use brain::{Brain, Reset};
 pub(crate) use codex::{Codex, Generate, Pulse};
+pub(crate) use skills::{RunSkill, Skills};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -54,6 +56,9 @@ pub(crate) enum Verb {
     /// Show or run tools.
     #[command(subcommand)]
     Tools(Tools),
+    /// Show, write, try or run skills.
+    #[command(subcommand)]
+    Skills(Skills),
     /// Show counters and the last turn.
     Stats,
     /// Show and repair the chain of providers.

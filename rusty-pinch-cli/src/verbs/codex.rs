@@ -70,7 +70,7 @@ fn status_json(program: &Program, status: Option<&CodexStatus>) -> Value {
 
 fn page(status: &CodexStatus) -> String {
     let PoolStatus { accounts, remaining_percent, background_at, .. } = &status.pool;
-    let mut page = accounts.iter().fold(String::new(), |page, account| page + &account_line(account));
+    let mut page = accounts.iter().fold(String::new(), |page, account| page + account_line(account).as_str());
     // Writing to a string can't fail.
     let _ = match remaining_percent {
         Some(percent) => writeln!(page, "{percent} % of the quota is left"),
@@ -204,7 +204,7 @@ async fn results(program: &Program, work: &CodexWork) -> Result<Code, Failure> {
     let lines = results.iter().fold(String::new(), |mut page, finished| {
         // Writing to a string can't fail.
         let _ = writeln!(page, "{} for {:?}, {}", finished.task_id, finished.purpose, finished.finished_at);
-        page + &ended(finished).1 + "\n"
+        page + ended(finished).1.as_str() + "\n"
     });
     let text = if results.is_empty() { "No task is over yet." } else { &lines };
     show(program, &json!({"results": results}), text)

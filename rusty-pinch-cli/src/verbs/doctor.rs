@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use rusty_pinch_core::config::{CheckStatus, Report, examine, examine_records};
+use rusty_pinch_core::config::{CheckStatus, Report, examine, examine_records, examine_sandbox};
 use rusty_pinch_core::{Settings, SettingsError};
 use tokio::runtime::Runtime as Tokio;
 
 use crate::failure::{Code, Failure};
 use crate::output::Output;
+use crate::sandbox;
 
 pub(crate) fn run(
     tokio: &Tokio,
@@ -20,6 +21,7 @@ pub(crate) fn run(
     {
         report.check(check);
     }
+    report.check(tokio.block_on(examine_sandbox(&sandbox::command())));
     if output.json {
         output.json(&report.to_json())?;
     } else {

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod pulse;
 pub(crate) mod repl;
 pub(crate) mod session;
+pub(crate) mod skills;
 pub(crate) mod stats;
 pub(crate) mod tools;
 
@@ -30,6 +31,7 @@ pub(crate) async fn run(program: &Program, verb: Verb) -> Result<Code, Failure> 
         }
         Verb::Session(arguments) => session::run(program, &arguments).await,
         Verb::Tools(arguments) => tools::run(program, arguments).await,
+        Verb::Skills(arguments) => skills::run(program, arguments).await,
         Verb::Brain(arguments) => brain::run(program, arguments).await,
         Verb::Stats => stats::run(program).await,
         Verb::Approvals(arguments) => approvals::run(program, arguments).await,

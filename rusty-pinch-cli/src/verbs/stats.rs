@@ -19,7 +19,7 @@ pub(crate) async fn run(program: &Program) -> Result<Code, Failure> {
         program.output.json(&to_json(&file, &snapshot, spend.as_ref()))?;
     } else {
         let spend = spend.as_ref().map(spend_page).unwrap_or_default();
-        program.output.text(&(page(&snapshot) + &spend))?;
+        program.output.text(&(page(&snapshot) + spend.as_str()))?;
     }
     Ok(Code::Done)
 }

@@ -18,6 +18,7 @@ pub(crate) async fn run(program: &Program, arguments: Tools) -> Result<Code, Fai
 
 async fn list(program: &Program) -> Result<Code, Failure> {
     let runtime = program.start_hands()?;
+    runtime.agent.refresh().await;
     let mut tools = runtime.agent.tools().to_vec();
     tools.sort_by(|a, b| a.name.cmp(&b.name));
     if program.output.json {

@@ -34,8 +34,9 @@ fn names_that_break_a_rule_are_refused_with_it() {
     world.run(&["approvals", "approve", "--token", "yes"]).failed(2, &["ap-", "32"]);
     // No id leaves its folder.
     world.ok(&["run", "--session", "../../up", "--message", "hello"]);
-    let found: Vec<_> = std::fs::read_dir(world.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(found, ["data"]);
+    let found =
+        std::fs::read_dir(world.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(found.collect::<std::collections::BTreeSet<_>>(), ["data", "workspace"].map(str::to_owned).into());
 }
 
 #[test]

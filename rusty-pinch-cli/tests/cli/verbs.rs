@@ -71,7 +71,8 @@ fn tools_are_listed_in_two_lines_each_and_run_by_name() {
     for pair in lines.chunks(2) {
         let [name, usage] = pair else { panic!("{list}") };
         let tool = name.split(" - ").next().unwrap();
-        assert!(usage.starts_with(&format!("  usage: /tool {tool}")), "{list}");
+        let usage = usage.strip_prefix("  usage: ").unwrap_or_else(|| panic!("{list}"));
+        assert!(["tool", "skill"].iter().any(|kind| usage.starts_with(&format!("/{kind} {tool}"))), "{list}");
     }
     let names: Vec<_> = lines.iter().step_by(2).copied().collect();
     assert!(names.is_sorted() && list.contains("model_info - "), "{list}");

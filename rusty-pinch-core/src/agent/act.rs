@@ -1,17 +1,19 @@
 //! One call: judged, asked about or run, and its outcome noted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
 use super::approval::{self, Question};
 use super::history::TurnState;
 use super::limits::OUTCOME_BYTES_MAX;
-use super::policy::{Judgement, judge};
+use super::origin::origin;
+use super::policy::{CallOrigin, Judgement, judge};
 use super::prompt::shorten;
 use super::reply::TurnError;
 use super::tape::Tape;
 use crate::data::{ApprovalToken, CallOutcome, OutcomeStatus, Timestamp, ToolCall};
-use crate::hands::{Assessment, Bound, HandsError, Invocation, Repeat, ToolSpec, unknown_tool};
+use crate::hands::{Assessment, Bound, HandsError, Invocation, Repeat, Risk, ToolSpec, unknown_tool};
 use crate::store::Event;
 use crate::sys::random;
 
@@ -49,7 +51,7 @@ impl Parts {
         };
         let cleared = match turn.approval_of(call) {
             Some(token) => self.redeem(tape, spec, call, assessment, token).await?,
-            None => self.clear(tape, turn, spec, call, assessment).await?,
+            None => self.clear(tape, turn, &tools, call, assessment).await?,
         };
         if let Some(cleared) = cleared {
             self.run(tape, call, cleared, deadline).await?;
@@ -73,11 +75,13 @@ impl Parts {
         &self,
         tape: &mut Tape,
         turn: &TurnState,
-        spec: &ToolSpec,
+        tools: &Arc<[ToolSpec]>,
         call: &ToolCall,
         assessment: Assessment,
     ) -> Result<Option<Cleared>, TurnError> {
-        match judge(spec, call, &assessment, &self.grants) {
+        let Some(spec) = tools.iter().find(|spec| spec.name.as_str() == call.name) else { return Ok(None) };
+        let origin = self.origin(tape, turn, tools, call, spec.risk.max(assessment.risk)).await?;
+        match judge(spec, call, &assessment, &origin, &self.grants) {
             Judgement::Allow => Ok(Some(Cleared { repeat: spec.repeat, assessment, token: None })),
             Judgement::Deny(why) => {
                 close(tape, call, CallOutcome { status: OutcomeStatus::Refused, content: why });
@@ -88,6 +92,23 @@ impl Parts {
                 Ok(None)
             }
         }
+    }
+
+    /// Who is behind a call, where that can make a difference: for what can do no harm it is not looked up.
+    async fn origin(
+        &self,
+        tape: &mut Tape,
+        turn: &TurnState,
+        tools: &Arc<[ToolSpec]>,
+        call: &ToolCall,
+        risk: Risk,
+    ) -> Result<CallOrigin, TurnError> {
+        if risk < Risk::Medium {
+            return Ok(CallOrigin::Model);
+        }
+        // After a restart the lines that the model has read are not at hand yet.
+        tape.read_back_for_prompt(self.prompt.room(self.brain.info(), tools)).await?;
+        Ok(origin(turn, call, tools, &tape.lines))
     }
 
     /// Records the approval, then says in the journal that the call waits and that the calls behind it do not run.
@@ -149,7 +170,8 @@ impl Parts {
             Some((approval, _)) if tape.may_have_begun(token, approval.journal_end).await? => {
                 Some("it may have run under this approval before".to_owned())
             }
-            Some(_) => match judge(spec, call, &assessment, &self.grants) {
+            // Who is behind it was the approver's to weigh; what is denied stays denied.
+            Some(_) => match judge(spec, call, &assessment, &CallOrigin::Owner, &self.grants) {
                 Judgement::Deny(why) => Some(why),
                 Judgement::Allow | Judgement::Ask(_) => None,
             },
@@ -222,8 +244,9 @@ impl Parts {
     ) -> Result<(), TurnError> {
         let tools = self.hands.tools();
         let repeatable = tools.iter().find(|spec| spec.name.as_str() == call.name && spec.repeat != Repeat::Once);
-        if let (Some(spec), Ok(assessment)) = (repeatable, self.assess(call, deadline).await)
-            && judge(spec, call, &assessment, &self.grants) == Judgement::Allow
+        if let (Some(spec), Ok(assessment), Some(turn)) = (repeatable, self.assess(call, deadline).await, tape.turn())
+            && let origin = self.origin(tape, &turn, &tools, call, spec.risk.max(assessment.risk)).await?
+            && judge(spec, call, &assessment, &origin, &self.grants) == Judgement::Allow
         {
             return self.run(tape, call, Cleared { repeat: spec.repeat, assessment, token: None }, deadline).await;
         }

@@ -6,7 +6,9 @@ use super::policy::Grants;
 use super::prompt::PromptBuilder;
 use super::{Agent, Limits, Parts};
 use crate::brain::Brain;
-use crate::hands::{CombinedHands, Hands, builtin};
+use crate::hands::{CombinedHands, Egress, Hands, Refresh, builtin};
+#[cfg(feature = "skills")]
+use crate::hands::{SkillContext, SkillHands, Skills};
 use crate::store::{MemoryStore, Store};
 use crate::sys::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::telemetry::TurnObserver;
@@ -25,6 +27,7 @@ pub struct AgentBuilder {
     brain: Arc<dyn Brain>,
     hands: CombinedHands,
     builtins: bool,
+    egress: Option<Arc<dyn Egress>>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -33,6 +36,9 @@ pub struct AgentBuilder {
     provider_reason: Option<String>,
     grants: Grants,
     limits: Limits,
+    refreshed: Vec<Arc<dyn Refresh>>,
+    #[cfg(feature = "skills")]
+    skills: Option<Skills>,
 }
 
 impl AgentBuilder {
@@ -41,6 +47,7 @@ impl AgentBuilder {
             brain,
             hands: CombinedHands::new(),
             builtins: true,
+            egress: None,
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -49,6 +56,9 @@ impl AgentBuilder {
             provider_reason: None,
             grants: Grants::default(),
             limits: Limits::default(),
+            refreshed: Vec::new(),
+            #[cfg(feature = "skills")]
+            skills: None,
         }
     }
 
@@ -64,9 +74,32 @@ impl AgentBuilder {
         self
     }
 
+    /// Adds tools whose set changes: they look again at the start of each turn.
+    pub fn refreshed_hands(mut self, hands: impl Hands + Refresh) -> Self {
+        let hands = Arc::new(hands);
+        self.refreshed.push(Arc::clone(&hands) as Arc<dyn Refresh>);
+        self.hands(hands)
+    }
+
+    /// Gives the agent skills: each is a tool. They reach the network through the agent's [`egress`](Self::egress), call
+    /// its other tools where their headers say so, and are bound by its grants. Where a skill and a tool have the same
+    /// name, the tool counts.
+    #[cfg(feature = "skills")]
+    pub fn skills(mut self, skills: Skills) -> Self {
+        self.skills = Some(skills);
+        self
+    }
+
     /// Leaves the built-in tools out.
     pub fn without_builtin_tools(mut self) -> Self {
         self.builtins = false;
+        self
+    }
+
+    /// Gives the agent a way out, through `egress`: for skills, and for the tool `web_fetch` where this build has it.
+    /// Without it, neither reaches the network.
+    pub fn egress(mut self, egress: impl Egress) -> Self {
+        self.egress = Some(Arc::new(egress));
         self
     }
 
@@ -117,11 +150,38 @@ impl AgentBuilder {
         let mut hands = self.hands;
         if self.builtins {
             let builtins = builtin::toolbox(Arc::clone(&self.store), Arc::clone(&self.clock), self.brain.info());
+            #[cfg(feature = "http")]
+            let builtins = match &self.egress {
+                Some(egress) => builtins.tool(builtin::web_fetch(Arc::clone(egress))),
+                None => builtins,
+            };
             hands = hands.with(builtins);
         }
+        #[cfg_attr(not(feature = "skills"), expect(unused_mut, reason = "only skills are added here"))]
+        let mut refreshed = self.refreshed;
+        #[cfg(feature = "skills")]
+        let hands = match self.skills {
+            None => Arc::new(hands),
+            Some(skills) => {
+                let tools: Arc<dyn Hands> = Arc::new(hands);
+                let context = SkillContext {
+                    clock: Arc::clone(&self.clock),
+                    store: Arc::clone(&self.store),
+                    egress: self.egress,
+                    hands: Arc::clone(&tools),
+                    policy: Arc::new(self.grants.clone()),
+                };
+                let skills = Arc::new(SkillHands::new(skills, context));
+                refreshed.push(Arc::clone(&skills) as Arc<dyn Refresh>);
+                Arc::new(CombinedHands::new().with(tools).with(skills))
+            }
+        };
+        #[cfg(not(feature = "skills"))]
+        let hands = Arc::new(hands);
         let parts = Parts {
             brain: self.brain,
-            hands: Arc::new(hands),
+            hands,
+            refreshed,
             store: self.store,
             clock: self.clock,
             entropy: self.entropy,

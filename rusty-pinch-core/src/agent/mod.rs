@@ -12,6 +12,7 @@ mod history;
 mod limits;
 mod loop_guard;
 mod next_step;
+mod origin;
 mod policy;
 mod prompt;
 mod record;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use crate::brain::{Brain, BrainInfo};
 use crate::data::{ApprovalToken, IdError, SessionId};
-use crate::hands::{Hands, ToolSpec};
+use crate::hands::{Hands, Refresh, ToolSpec};
 use crate::store::{Revision, Store, StoreError, Verdict};
 use crate::sys::{Clock, Entropy};
 use crate::telemetry::TurnObserver;
@@ -34,7 +35,7 @@ use crate::telemetry::TurnObserver;
 pub use approval::{Approval, ApprovalError, Decision};
 pub use builder::AgentBuilder;
 pub use limits::Limits;
-pub use policy::{Grants, Judgement, judge};
+pub use policy::{CallOrigin, Grants, Judgement, judge};
 pub use prompt::PromptCacheStats;
 pub use reply::{MessageError, Reply, TurnError, TurnReport, check_message};
 pub use turn::Turn;
@@ -54,6 +55,7 @@ pub struct Agent {
 struct Parts {
     brain: Arc<dyn Brain>,
     hands: Arc<dyn Hands>,
+    refreshed: Vec<Arc<dyn Refresh>>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -62,6 +64,14 @@ struct Parts {
     provider_reason: Option<String>,
     grants: Grants,
     limits: Limits,
+}
+
+impl Parts {
+    async fn refresh(&self) {
+        for hands in &self.refreshed {
+            hands.refresh().await;
+        }
+    }
 }
 
 impl Agent {
@@ -122,7 +132,12 @@ impl Agent {
         approval::pending(&*self.parts.store, self.parts.clock.now()).await
     }
 
-    /// The tools that the brain may call.
+    /// Looks again at what tools there are, as each turn does at its start.
+    pub async fn refresh(&self) {
+        self.parts.refresh().await;
+    }
+
+    /// The tools that the brain may call, as they were when they were last looked at.
     pub fn tools(&self) -> Arc<[ToolSpec]> {
         self.parts.hands.tools()
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::data::ToolCall;
 use crate::hands::{Assessment, Risk, ToolSpec};
+#[cfg(feature = "skills")]
+use crate::hands::{Listed, Skill, SkillPolicy};
 
 /// What the operator allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,20 @@ impl Default for Grants {
     }
 }
 
+/// Who is behind a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallOrigin {
+    /// A person, who typed the command.
+    Owner,
+    /// A model that has read nothing but its owner's words and the program's own.
+    Model,
+    /// A model that has read other people's words, from this source. They may have told it what to call.
+    Foreign(String),
+    /// A running skill of this name.
+    Skill(String),
+}
+
 /// The policy's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -37,27 +53,73 @@ pub enum Judgement {
     Deny(String),
 }
 
-/// Judges a call. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise.
-pub fn judge(spec: &ToolSpec, call: &ToolCall, assessment: &Assessment, grants: &Grants) -> Judgement {
+/// Judges a call. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise. Where other
+/// people's words or a script are behind the call, medium risk waits for a person, whatever `ask_from` is.
+pub fn judge(
+    spec: &ToolSpec,
+    call: &ToolCall,
+    assessment: &Assessment,
+    origin: &CallOrigin,
+    grants: &Grants,
+) -> Judgement {
     let name = call.name.as_str();
     if grants.denied.contains(name) {
-        return Judgement::Deny(format!("the rule `denied` names `{name}`; take it off that list to allow it"));
+        return Judgement::Deny(denied(name));
     }
     if grants.asked.contains(name) {
-        return Judgement::Ask(format!("the rule `asked` names `{name}`"));
+        return Judgement::Ask(asked(name));
     }
     if grants.allowed.contains(name) {
         return Judgement::Allow;
     }
     let risk = spec.risk.max(assessment.risk);
-    if risk >= grants.ask_from {
-        return Judgement::Ask(format!(
-            "its risk is {} and approvals are asked for from {} on",
-            risk.name(),
-            grants.ask_from.name()
-        ));
+    let behind = match origin {
+        CallOrigin::Owner | CallOrigin::Model => None,
+        CallOrigin::Foreign(source) => Some(format!("the model has read {source}, which may have asked for it")),
+        CallOrigin::Skill(skill) => Some(format!("the skill `{skill}` calls it")),
+    };
+    let ask_from = if behind.is_some() { grants.ask_from.min(Risk::Medium) } else { grants.ask_from };
+    if risk < ask_from {
+        return Judgement::Allow;
     }
-    Judgement::Allow
+    let behind = behind.map_or_else(String::new, |behind| format!("{behind}; "));
+    Judgement::Ask(format!(
+        "{behind}its risk is {} and approvals are asked for from {} on (RUSTY_PINCH_TOOLS_ALLOWED={name} lets it run \
+         unseen)",
+        risk.name(),
+        ask_from.name()
+    ))
+}
+
+fn denied(name: &str) -> String {
+    format!("the rule `denied` names `{name}`; take it off RUSTY_PINCH_TOOLS_DENIED to allow it")
+}
+
+fn asked(name: &str) -> String {
+    format!("the rule `asked` names `{name}` (RUSTY_PINCH_TOOLS_ASKED)")
+}
+
+/// What the rules say of skills: what they call, and those that another tool runs.
+#[cfg(feature = "skills")]
+impl SkillPolicy for Grants {
+    fn refusal(&self, skill: &Skill, spec: &ToolSpec, call: &ToolCall, assessment: &Assessment) -> Option<String> {
+        let origin = CallOrigin::Skill(skill.name.as_str().to_owned());
+        match judge(spec, call, assessment, &origin, self) {
+            Judgement::Allow => None,
+            Judgement::Deny(why) => Some(why),
+            Judgement::Ask(why) => {
+                Some(format!("it would wait for a person, and a running script can't wait for a person: {why}"))
+            }
+        }
+    }
+
+    fn listed(&self, name: &str) -> Listed {
+        match name {
+            _ if self.denied.contains(name) => Listed::Denied(denied(name)),
+            _ if self.asked.contains(name) => Listed::Asked(asked(name)),
+            _ => Listed::No,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +130,10 @@ mod tests {
     use serde_json::json;
 
     fn judged(spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
+        judged_of(&CallOrigin::Model, spec_risk, assessed, grants)
+    }
+
+    fn judged_of(origin: &CallOrigin, spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
         let spec = ToolSpec {
             name: ToolName::new("mail").unwrap(),
             description: String::new(),
@@ -76,9 +142,11 @@ mod tests {
             repeat: Repeat::Once,
             risk: spec_risk,
             examples: vec![],
+            kind: Default::default(),
+            output: Default::default(),
         };
         let call = ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) };
-        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![] }, grants)
+        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![] }, origin, grants)
     }
 
     #[test]
@@ -98,5 +166,29 @@ mod tests {
         assert!(matches!(judged(Risk::Low, Risk::Low, &asked), Judgement::Ask(_)));
         let denied = Grants { denied: list, ..asked };
         assert!(matches!(judged(Risk::Low, Risk::Low, &denied), Judgement::Deny(why) if why.contains("denied")));
+    }
+
+    #[test]
+    fn other_peoples_words_and_scripts_raise_what_is_asked() {
+        let grants = Grants { ask_from: Risk::Critical, ..Grants::default() };
+        let page = CallOrigin::Foreign("the output of `web_fetch`".to_owned());
+        for (origin, risk, part) in [
+            (CallOrigin::Owner, Risk::Medium, None),
+            (CallOrigin::Model, Risk::High, None),
+            (page.clone(), Risk::Low, None),
+            (page.clone(), Risk::Medium, Some("the output of `web_fetch`")),
+            (CallOrigin::Skill("feed".to_owned()), Risk::Low, None),
+            (CallOrigin::Skill("feed".to_owned()), Risk::Medium, Some("the skill `feed`")),
+        ] {
+            match (judged_of(&origin, risk, Risk::Low, &grants), part) {
+                (Judgement::Allow, None) => {}
+                (Judgement::Ask(why), Some(part)) => {
+                    assert!(why.contains(part) && why.contains("RUSTY_PINCH_TOOLS_ALLOWED=mail"), "{why}");
+                }
+                (other, _) => panic!("{origin:?} {risk:?}: {other:?}"),
+            }
+        }
+        let allowed = Grants { allowed: BTreeSet::from(["mail".to_owned()]), ..grants };
+        assert_eq!(judged_of(&page, Risk::Critical, Risk::Low, &allowed), Judgement::Allow);
     }
 }

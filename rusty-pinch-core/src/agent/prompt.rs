@@ -59,6 +59,16 @@ impl PromptBuilder {
         PromptCacheStats { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
     }
 
+    /// How many tokens of a prompt are left for notes, history and the turn under way.
+    pub(super) fn room(&self, brain: &BrainInfo, tools: &[ToolSpec]) -> usize {
+        prompt_tokens(brain).saturating_sub(self.fixed_tokens(tools))
+    }
+
+    fn fixed_tokens(&self, tools: &[ToolSpec]) -> usize {
+        let catalogue: usize = tools.iter().map(spec_tokens).sum();
+        estimate_tokens(&self.system) + MESSAGE_OVERHEAD_TOKENS + catalogue
+    }
+
     /// The part of the prompt that is the same in every turn, and whether it was at hand.
     pub(super) fn static_part(&self, brain: &BrainInfo, tools: &Arc<[ToolSpec]>) -> (StaticPart, bool) {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,8 +80,7 @@ impl PromptBuilder {
             }
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let catalogue: usize = tools.iter().map(spec_tokens).sum();
-        let tokens = estimate_tokens(&self.system) + MESSAGE_OVERHEAD_TOKENS + catalogue;
+        let tokens = self.fixed_tokens(tools);
         let text = Arc::clone(&self.system);
         let part = StaticPart { brain: brain.clone(), tools: Arc::clone(tools), text, tokens };
         (cached.insert(part).clone(), false)

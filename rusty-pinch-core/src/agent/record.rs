@@ -6,7 +6,7 @@ use super::reply::{Reply, TurnError};
 use super::turn::{Work, command_of};
 use crate::brain::{BrainError, Completion};
 use crate::data::{Answerer, IdError, OutcomeStatus, RequestId, SessionId, Timestamp, Tried};
-use crate::hands::ToolCommand;
+use crate::hands::{ToolCommand, ToolKind};
 use crate::sys::random;
 use crate::telemetry::{TurnPath, TurnRecord, TurnStatus};
 
@@ -38,7 +38,12 @@ impl Log {
             Work::Resume { session } => (name(session), ""),
             Work::Settle { .. } => (String::new(), ""),
         };
-        let path = if ToolCommand::parse(text).is_some() { TurnPath::Tool } else { TurnPath::Provider };
+        let path = match ToolCommand::parse(text) {
+            None => TurnPath::Provider,
+            Some(Ok(command)) => path_of(command.kind),
+            Some(Err(_)) if text.starts_with("/skill") => TurnPath::Skill,
+            Some(Err(_)) => TurnPath::Tool,
+        };
         Self {
             began,
             request_id: RequestId::mint(began, random(&*parts.entropy)),
@@ -87,8 +92,8 @@ impl Log {
 
     /// The turn ended with an answer. A command whose tool failed is an answer to the person and an error to the log.
     pub(super) fn answered(&mut self, turn: Option<&TurnState>) {
-        let Some(turn) = turn.filter(|turn| command_of(turn).is_some()) else { return };
-        self.path = TurnPath::Tool;
+        let Some((turn, command)) = turn.and_then(|turn| Some((turn, command_of(turn)?))) else { return };
+        self.path = path_of(command.kind);
         self.error = turn.calls.iter().find_map(|state| match &state.progress {
             Progress::Closed { status, content } if *status != OutcomeStatus::Ok => Some(content.clone()),
             _ => None,
@@ -131,6 +136,13 @@ impl Log {
             prompt_cache_misses: self.cache_misses,
             error,
         }
+    }
+}
+
+fn path_of(kind: ToolKind) -> TurnPath {
+    match kind {
+        ToolKind::Tool => TurnPath::Tool,
+        ToolKind::Skill => TurnPath::Skill,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::approval::{Approval, ApprovalError};
 use crate::brain::BrainError;
 use crate::data::{IdError, Timestamp, ToolName};
-use crate::hands::CommandError;
+use crate::hands::{CommandError, ToolKind};
 use crate::store::{Position, StoreError};
 use crate::telemetry::TurnRecord;
 
@@ -59,12 +59,14 @@ pub enum TurnError {
     /// The message is empty, too long or holds control characters. Nothing was stored.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// The message is a `/tool` command that can't be run. Nothing was stored.
+    /// The message is a `/tool` or `/skill` command that can't be run. Nothing was stored.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The message is a `/tool` command for a tool that is not there. Nothing was stored.
-    #[error("there is no tool `{name}`; there are {available}")]
+    /// The message is a `/tool` or `/skill` command for a tool that is not there. Nothing was stored.
+    #[error("there is no {} `{name}`; there are {available}", .kind.name())]
     UnknownTool {
+        /// Whether a tool or a skill was named.
+        kind: ToolKind,
         /// The name.
         name: ToolName,
         /// The names of the tools, with commas.

@@ -11,7 +11,7 @@ use super::tape::Tape;
 use super::turn::{Run, command_of};
 use crate::brain::{BrainError, Completion, CompletionRequest};
 use crate::data::{CallId, ToolCall};
-use crate::hands::{ToolCommand, ToolSpec, builtin};
+use crate::hands::{ToolCommand, ToolKind, ToolSpec, builtin};
 use crate::store::{Event, TurnId};
 use crate::sys::random;
 
@@ -42,18 +42,21 @@ fn of_command(run: &Run, command: &ToolCommand, turn: &TurnState) -> Completion 
                 Progress::Closed { content, .. } => content.as_str(),
                 _ => "",
             };
-            Completion::text(format!("[tool:{}]\n{output}", state.call.name))
+            Completion::text(format!("[{}:{}]\n{output}", command.kind.name(), state.call.name))
         }
     }
 }
 
 /// The arguments of a command's call.
 pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<Value, TurnError> {
-    match tools.iter().find(|spec| spec.name == command.name) {
+    // A skill is a tool too; a tool is no skill.
+    let fits = |spec: &&ToolSpec| command.kind == ToolKind::Tool || spec.kind == ToolKind::Skill;
+    match tools.iter().filter(fits).find(|spec| spec.name == command.name) {
         Some(spec) => Ok(command.arguments(spec)?),
         None => {
-            let available: Vec<&str> = tools.iter().map(|spec| spec.name.as_str()).collect();
-            Err(TurnError::UnknownTool { name: command.name.clone(), available: available.join(", ") })
+            let available: Vec<&str> = tools.iter().filter(fits).map(|spec| spec.name.as_str()).collect();
+            let (kind, name) = (command.kind, command.name.clone());
+            Err(TurnError::UnknownTool { kind, name, available: available.join(", ") })
         }
     }
 }

@@ -88,6 +88,8 @@ impl Turn {
             position: None,
             parts,
         };
+        // Before anything is judged: whatever was changed since the last turn is what counts from here on.
+        run.parts.refresh().await;
         let reply = match self.work {
             Work::Message { session, text, origin } => run.message(session, text, origin).await,
             Work::Resume { session } => run.resume(session).await,
@@ -324,7 +326,7 @@ impl Parts {
     }
 }
 
-/// The text of a message that is a `/tool` command.
+/// The message that opened the turn, when it is a command.
 pub(super) fn command_of(turn: &TurnState) -> Option<ToolCommand> {
     match &turn.opener {
         Opener::Message { text } => ToolCommand::parse(text)?.ok(),

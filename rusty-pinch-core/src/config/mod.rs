@@ -26,11 +26,15 @@ mod tests;
 
 #[cfg(all(feature = "codex", feature = "sqlite"))]
 pub use assemble::codex_work;
+#[cfg(all(feature = "skills", feature = "sqlite"))]
+pub use assemble::skill_library;
 #[cfg(feature = "sqlite")]
 pub use assemble::{
     AssembleError, Assembled, BrainStatus, BreakerState, LeftOut, MemberStatus, SpendError, assemble, assemble_hands,
     brain_status, codex_readiness, examine, examine_records, open_store, provider_choice, reset_breakers, spend_today,
 };
+#[cfg(feature = "skills")]
+pub use doctor::examine_sandbox;
 pub use doctor::{Check, CheckStatus, Fact, Report};
 pub use error::{SettingsError, SettingsProblem};
 pub use names::UnknownName;

@@ -17,6 +17,8 @@ pub(crate) const SECTIONS: &[Section] = &[
     crate::brain::settings::codex::SECTION,
     crate::brain::settings::budget::SECTION,
     crate::agent::settings::SECTION,
+    crate::hands::egress::settings::SECTION,
+    crate::hands::skill_settings::SECTION,
     crate::store::settings::SECTION,
     crate::telemetry::settings::SECTION,
     super::settings::SECTION,

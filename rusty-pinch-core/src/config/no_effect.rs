@@ -16,7 +16,6 @@ pub(crate) const NO_EFFECT: &[(&str, &str)] = &[
     ("RUSTY_PINCH_CHANNELS_WHATSAPP_ALLOW_FROM", "channels"),
     ("RUSTY_PINCH_CHANNELS_WHATSAPP_RECONNECT_MS", "channels"),
     ("RUSTY_PINCH_PULSE_AUTO_ALLOW_ACTIONS", "the pulse"),
-    ("RUSTY_PINCH_SKILL_HTTP_TIMEOUT_SECS", "skills"),
     ("RUSTY_PINCH_BUS_CAPACITY", "the event bus"),
     ("RUSTY_PINCH_BUS_OVERFLOW", "the event bus"),
     ("RUSTY_PINCH_CODEX_AUTO_LOGIN", "the container's login"),

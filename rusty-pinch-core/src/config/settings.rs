@@ -13,6 +13,7 @@ use super::{SettingsProblem, UnknownName};
 use crate::agent::Grants;
 use crate::brain::settings::{BrainSettings, BudgetSettings, CodexSettings, Provider};
 use crate::data::Secret;
+use crate::hands::{EgressSettings, SkillSettings};
 use crate::store::settings::StoreSettings;
 use crate::telemetry::settings::TelemetrySettings;
 
@@ -41,6 +42,10 @@ pub struct Settings {
     pub budget: BudgetSettings,
     /// Which tools may run.
     pub grants: Grants,
+    /// What skills and tools may reach.
+    pub egress: EgressSettings,
+    /// How skills run.
+    pub skills: SkillSettings,
     /// Where things are kept.
     pub store: StoreSettings,
     /// Counters.
@@ -111,6 +116,8 @@ impl Settings {
             codex: CodexSettings::read(reader),
             budget: BudgetSettings::read(reader),
             grants: Grants::read(reader),
+            egress: EgressSettings::read(reader),
+            skills: SkillSettings::read(reader),
             telemetry: TelemetrySettings::read(reader, &store.data_dir),
             store,
             sources: Sources {

@@ -1,4 +1,4 @@
-//! `/tool <name> [args]`: how a person calls a tool without a model.
+//! `/tool <name> [args]` and `/skill <name> [args]`: how a person calls a tool without a model.
 
 use std::fmt;
 
@@ -6,24 +6,28 @@ use serde_json::{Map, Number, Value};
 
 use super::bounds::COMMAND_ARGS_CHARS_MAX;
 use super::text::quoted;
-use super::{ToolSpec, schema};
+use super::{ToolKind, ToolSpec, schema};
 use crate::data::{IdError, ToolName};
 
-const PREFIX: &str = "/tool";
+/// The ending of a skill's file, which may be written behind its name.
+const SKILL_ENDING: &str = ".rhai";
 
 /// A tool command that breaks a rule. Nothing ran.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
     /// No name follows `/tool`.
-    #[error("`/tool` needs the name of a tool; write `/tool <name> [args]`, and see the names with `tools list`")]
-    NoName,
+    #[error("`{prefix}` needs a name; write `{prefix} <name> [args]`, and see the names with `{}s list`", prefix.trim_start_matches('/'))]
+    NoName {
+        /// The command's first word.
+        prefix: &'static str,
+    },
     /// The name is against the rules.
-    #[error("`/tool` can't call that: {0}")]
+    #[error("a command can't call that: {0}")]
     Name(#[from] IdError),
     /// The arguments are too long.
     #[error(
-        "the arguments of `/tool {tool}` are {chars} characters long; at most {COMMAND_ARGS_CHARS_MAX} are allowed, so \
+        "the arguments of `{tool}` are {chars} characters long; at most {COMMAND_ARGS_CHARS_MAX} are allowed, so \
          shorten them"
     )]
     TooLong {
@@ -33,15 +37,13 @@ pub enum CommandError {
         chars: usize,
     },
     /// The command holds a control character, such as a line break or a tab.
-    #[error(
-        "a `/tool` command can't hold {character:?}; write it on one line, with spaces, without control characters"
-    )]
+    #[error("a command can't hold {character:?}; write it on one line, with spaces, without control characters")]
     ControlCharacter {
         /// The first one.
         character: char,
     },
     /// The arguments begin like JSON and are none.
-    #[error("the arguments of `/tool {tool}` begin with `{{` but are not a JSON object: {why}")]
+    #[error("the arguments of `{tool}` begin with `{{` but are not a JSON object: {why}")]
     NotJson {
         /// The tool.
         tool: ToolName,
@@ -83,53 +85,86 @@ pub enum CommandError {
 /// A tool command: well formed, though there may be no such tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolCommand {
+    /// Whether it is `/tool` or `/skill`.
+    pub kind: ToolKind,
     /// The tool's name.
     pub name: ToolName,
     /// The text after it, without blanks around it; may be empty.
     pub args: String,
 }
 
+impl ToolKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Tool => "/tool",
+            Self::Skill => "/skill",
+        }
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        self.prefix().trim_start_matches('/')
+    }
+}
+
 impl fmt::Display for ToolCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX} {}", self.name)?;
+        write!(f, "{} {}", self.kind.prefix(), self.name)?;
         if self.args.is_empty() { Ok(()) } else { write!(f, " {}", self.args) }
     }
 }
 
 impl ToolCommand {
-    /// Reads `message` when it is a tool command: exactly `/tool` at its start, followed by a blank or nothing. None
-    /// for every other message, such as `/toolbox` or `say /tool`.
+    /// Reads `message` when it is a command: exactly `/tool` or `/skill` at its start, followed by a blank or nothing.
+    /// None for every other message, such as `/toolbox` or `say /tool`.
     ///
     /// # Errors
     /// [`CommandError`] when it is one but breaks a rule: the name has 1 to 64 of `a-z`, `0-9`, `_`, `-`, the arguments
     /// have at most [`COMMAND_ARGS_CHARS_MAX`] characters, and nothing is a control character.
     pub fn parse(message: &str) -> Option<Result<Self, CommandError>> {
-        let rest = message.strip_prefix(PREFIX)?;
+        let kinds = [ToolKind::Tool, ToolKind::Skill].into_iter();
+        let (kind, rest) = kinds.filter_map(|kind| Some((kind, message.strip_prefix(kind.prefix())?))).next()?;
         if rest.chars().next().is_some_and(|c| !c.is_whitespace()) {
             return None;
         }
-        Some(Self::parse_rest(rest.trim_end()))
+        Some(Self::parse_rest(kind, rest.trim_end()))
     }
 
-    fn parse_rest(rest: &str) -> Result<Self, CommandError> {
+    fn parse_rest(kind: ToolKind, rest: &str) -> Result<Self, CommandError> {
         let named = rest.trim_start();
         let (name, args) = named.split_once(char::is_whitespace).unwrap_or((named, ""));
         if name.is_empty() {
-            return Err(CommandError::NoName);
+            return Err(CommandError::NoName { prefix: kind.prefix() });
         }
+        let name = match kind {
+            ToolKind::Skill => name.strip_suffix(SKILL_ENDING).unwrap_or(name),
+            ToolKind::Tool => name,
+        };
         let name = ToolName::new(name)?;
         // Judged before blanks are cut off, for tabs and line breaks are blanks too.
         if let Some(character) = rest.chars().find(|c| c.is_control()) {
             return Err(CommandError::ControlCharacter { character });
         }
-        Self::new(name, args)
+        Self::of(kind, name, args)
     }
 
-    /// The command that calls `name` with `args`, as `tools run --args` gives them.
+    /// The command that calls the tool `name` with `args`, as `tools run --args` gives them.
     ///
     /// # Errors
     /// [`CommandError`] when the arguments are too long or hold a control character.
     pub fn new(name: ToolName, args: &str) -> Result<Self, CommandError> {
+        Self::of(ToolKind::Tool, name, args)
+    }
+
+    /// The command that calls the skill `name` with `args`, as `skills run --args` gives them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_skill(name: ToolName, args: &str) -> Result<Self, CommandError> {
+        Self::of(ToolKind::Skill, name, args)
+    }
+
+    fn of(kind: ToolKind, name: ToolName, args: &str) -> Result<Self, CommandError> {
         let args = args.trim();
         let chars = args.chars().count();
         if chars > COMMAND_ARGS_CHARS_MAX {
@@ -138,7 +173,7 @@ impl ToolCommand {
         if let Some(character) = args.chars().find(|c| c.is_control()) {
             return Err(CommandError::ControlCharacter { character });
         }
-        Ok(Self { name, args: args.to_owned() })
+        Ok(Self { kind, name, args: args.to_owned() })
     }
 
     /// The call's arguments: the text as JSON when it begins with `{`, else its words in the order of

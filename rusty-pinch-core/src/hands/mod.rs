@@ -7,8 +7,12 @@ mod bounds;
 pub mod builtin;
 mod combined;
 mod command;
+pub(crate) mod egress;
 mod error;
 mod schema;
+pub(crate) mod skill_settings;
+#[cfg(feature = "skills")]
+pub(crate) mod skills;
 mod text;
 mod tool;
 mod toolbox;
@@ -26,8 +30,27 @@ pub use bounds::{COMMAND_ARGS_CHARS_MAX, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MA
 pub use combined::CombinedHands;
 pub(crate) use command::value_of;
 pub use command::{CommandError, ToolCommand};
+pub use egress::{
+    Egress, EgressError, EgressSettings, FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, OpenedTarget,
+    OpenedTargetError,
+};
+#[cfg(feature = "http")]
+pub use egress::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use error::HandsError;
 pub(crate) use schema::{misfit as argument_misfit, required as required_parameters, types as schema_types};
+pub use skill_settings::SkillSettings;
+#[cfg(feature = "skills")]
+pub use skills::{
+    ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
+    SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
+    STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
+    dry_run, examine_skill, skill_child_main, skill_template,
+};
+#[cfg(all(feature = "skills", any(test, feature = "testing")))]
+pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
+#[cfg(feature = "skills")]
+pub(crate) use skills::{Listed, SkillContext, SkillHands, SkillPolicy};
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub(crate) use toolbox::unknown_tool;
@@ -66,6 +89,40 @@ impl<T: Hands + ?Sized> Hands for Arc<T> {
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
         (**self).invoke(invocation).await
     }
+}
+
+/// Looks again at what tools there are.
+///
+/// # Contract
+/// The agent calls it at the start of each turn, so it costs little when nothing changed; it can't fail a turn, and what
+/// [`Hands::tools`] gives changes at no other time.
+#[async_trait]
+pub trait Refresh: Debug + Send + Sync + 'static {
+    /// Looks again.
+    async fn refresh(&self);
+}
+
+/// What a tool is to the person who names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolKind {
+    /// A tool: `/tool <name>`.
+    #[default]
+    Tool,
+    /// A skill: `/skill <name>`, and `/tool <name>` too.
+    Skill,
+}
+
+/// Whose words a tool's output is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Material {
+    /// The program's own, or its owner's.
+    #[default]
+    Own,
+    /// Perhaps somebody else's: a page of the web, a file, mail. Calls that a model makes after it has read such a text
+    /// may not be what the owner wants.
+    Foreign,
 }
 
 /// What happens when a call runs twice.
@@ -123,14 +180,20 @@ pub struct ToolSpec {
     pub risk: Risk,
     /// Sentences that ask for it, each with the arguments that they mean.
     pub examples: Vec<ToolExample>,
+    /// What it is to the person who names it.
+    #[serde(default)]
+    pub kind: ToolKind,
+    /// Whose words its output is.
+    #[serde(default)]
+    pub output: Material,
 }
 
 impl ToolSpec {
-    /// How a person calls it: `/tool <name>` with its parameters, those that may be left out in brackets.
+    /// How a person calls it: `/tool <name>` or `/skill <name>` with its parameters, those that may be left out in brackets.
     pub fn usage(&self) -> String {
         let required = self.parameters.get("required").and_then(Value::as_array);
         let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)));
-        self.positional.iter().fold(format!("/tool {}", self.name), |usage, name| {
+        self.positional.iter().fold(format!("/{} {}", self.kind.name(), self.name), |usage, name| {
             if is_required(name) { format!("{usage} <{name}>") } else { format!("{usage} [{name}]") }
         })
     }

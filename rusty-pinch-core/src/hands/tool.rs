@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::toolbox::ToolboxError;
-use super::{Repeat, Risk, ToolExample, ToolSpec, schema};
+use super::{Material, Repeat, Risk, ToolExample, ToolKind, ToolSpec, schema};
 use crate::data::{CallId, SessionId, Timestamp, ToolName};
 
 /// What a running tool knows about its call.
@@ -142,7 +142,8 @@ impl ToolDraft {
     }
 
     fn repeat(self, repeat: Repeat) -> ToolBuilder {
-        ToolBuilder { draft: self, repeat, risk: Risk::Low, examples: vec![], positional: vec![], summarize: None }
+        let (risk, output) = (Risk::Low, Material::Own);
+        ToolBuilder { draft: self, repeat, risk, output, examples: vec![], positional: vec![], summarize: None }
     }
 }
 
@@ -152,6 +153,7 @@ pub struct ToolBuilder {
     draft: ToolDraft,
     repeat: Repeat,
     risk: Risk,
+    output: Material,
     examples: Vec<ToolExample>,
     positional: Vec<String>,
     summarize: Option<Arc<Summarize>>,
@@ -168,6 +170,14 @@ impl ToolBuilder {
     #[must_use]
     pub fn risk(mut self, risk: Risk) -> Self {
         self.risk = risk;
+        self
+    }
+
+    /// Its output may be other people's words: a page, a file, mail. After it, calls of the model that can do harm wait
+    /// for a person.
+    #[must_use]
+    pub fn foreign(mut self) -> Self {
+        self.output = Material::Foreign;
         self
     }
 
@@ -251,6 +261,8 @@ impl ToolBuilder {
             repeat: self.repeat,
             risk: self.risk,
             examples: self.examples,
+            kind: ToolKind::Tool,
+            output: self.output,
         })
     }
 }

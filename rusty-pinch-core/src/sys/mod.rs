@@ -4,11 +4,15 @@
 //! that a simulation can replace them.
 
 mod clock;
+#[cfg(feature = "http")]
+mod cryptography;
 mod entropy;
 #[cfg(feature = "spawn")]
 mod spawn;
 
 pub use clock::{Clock, SystemClock};
+#[cfg(feature = "http")]
+pub(crate) use cryptography::choose_cryptography;
 pub(crate) use entropy::random;
 pub use entropy::{Entropy, SystemEntropy};
 #[cfg(feature = "spawn")]

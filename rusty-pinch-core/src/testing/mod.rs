@@ -11,6 +11,8 @@ mod faults;
 mod faulty;
 mod faulty_channel;
 mod scripted;
+#[cfg(feature = "skills")]
+mod skills;
 
 pub use clock::VirtualClock;
 pub use entropy::SeededEntropy;
@@ -18,3 +20,5 @@ pub use faults::{Fault, FaultPlan, Moment, run_until_crash};
 pub use faulty::{FaultyBrain, FaultyHands, FaultyStore};
 pub use faulty_channel::FaultyChannel;
 pub use scripted::ScriptedBrain;
+#[cfg(feature = "skills")]
+pub use skills::{ScriptOutput, ScriptRunner, hear_child, run_briefly};

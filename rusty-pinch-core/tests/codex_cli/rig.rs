@@ -139,6 +139,8 @@ pub(crate) fn calc() -> ToolSpec {
         repeat: Repeat::ReadOnly,
         risk: Risk::Low,
         examples: Vec::new(),
+        kind: Default::default(),
+        output: Default::default(),
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) fn calc() -> ToolSpec {
         repeat: Repeat::ReadOnly,
         risk: Risk::Low,
         examples: vec![],
+        kind: Default::default(),
+        output: Default::default(),
     }
 }
 

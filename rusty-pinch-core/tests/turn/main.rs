@@ -4,5 +4,6 @@
 
 mod approvals;
 mod crash;
+mod origins;
 mod plain;
 mod world;

@@ -69,6 +69,8 @@ fn spec(name: &str, repeat: Repeat, risk: Risk) -> ToolSpec {
         repeat,
         risk,
         examples: vec![],
+        kind: Default::default(),
+        output: Default::default(),
     }
 }
 

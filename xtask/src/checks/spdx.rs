@@ -42,7 +42,8 @@ impl Words<'_> {
         if self.skip("WITH") {
             licence = format!("{licence} WITH {}", self.word()?);
         }
-        Some(self.allowed.contains(&licence.as_str()))
+        // `+` is this version or a later one, so this version will do.
+        Some(self.allowed.contains(&licence.strip_suffix('+').unwrap_or(&licence)))
     }
 
     fn word(&mut self) -> Option<&str> {
@@ -78,6 +79,8 @@ mod tests {
         check("(GPL-3.0 OR MIT) AND ISC", true);
         check("Apache-2.0 WITH LLVM-exception", true);
         check("Apache-2.0", false);
+        check("ISC+", true);
+        check("GPL-3.0+", false);
     }
 
     #[test]

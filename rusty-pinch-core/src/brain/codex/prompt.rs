@@ -131,6 +131,8 @@ mod tests {
             repeat: Repeat::ReadOnly,
             risk: Risk::Low,
             examples: vec![ToolExample { message: "what is 1+1".into(), arguments: json!({ "expression": "1+1" }) }],
+            kind: Default::default(),
+            output: Default::default(),
         }
     }
 

@@ -103,6 +103,8 @@ fn with_a_tool(mut request: CompletionRequest) -> CompletionRequest {
         repeat: Repeat::ReadOnly,
         risk: Risk::Low,
         examples: Vec::new(),
+        kind: Default::default(),
+        output: Default::default(),
     }]);
     request
 }

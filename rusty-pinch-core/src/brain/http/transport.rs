@@ -22,13 +22,12 @@ pub(super) enum Stage {
     Within(usize),
 }
 
-/// Makes the client. This is the one place that does, so it is also the one that chooses the cryptography.
+/// Makes the client.
 ///
 /// No proxy from the environment, no redirects (a redirected POST is a GET, or a key sent to somebody else), and no
 /// repetitions of its own: trying again is the business of `FailoverBrain`.
 pub(super) fn client(config: &HttpBrainConfig, key: Option<&Secret>) -> Result<reqwest::Client, BrainError> {
-    // Whoever embeds us may have chosen already; then theirs is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::sys::choose_cryptography();
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .default_headers(headers(config, key)?)

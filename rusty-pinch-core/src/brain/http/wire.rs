@@ -201,6 +201,8 @@ mod tests {
             repeat: Repeat::ReadOnly,
             risk: Risk::Low,
             examples: vec![],
+            kind: Default::default(),
+            output: Default::default(),
         };
         let schema = json!({ "type": "object", "properties": { "a": {} } });
         let tools = body(vec![], vec![spec(json!({ "type": "object" })), spec(schema.clone())])["tools"].take();

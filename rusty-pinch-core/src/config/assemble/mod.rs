@@ -10,6 +10,8 @@ mod chain;
 mod codex;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "skills")]
+mod skills;
 mod status;
 
 use std::collections::BTreeSet;
@@ -34,6 +36,8 @@ use crate::hands::{Hands, builtin};
 use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
 use crate::telemetry::TurnObserver;
+#[cfg(feature = "skills")]
+pub use skills::skill_library;
 
 /// An agent as the settings say.
 #[derive(Clone, Debug)]
@@ -137,6 +141,13 @@ fn join(
         Some(why) => builder.provider_reason(why.clone()),
         None => builder,
     };
+    #[cfg(feature = "http")]
+    let builder = builder.egress(crate::hands::HttpEgress::new(&settings.egress));
+    #[cfg(feature = "skills")]
+    let builder = match skills::of(settings) {
+        Some(skills) => builder.skills(skills),
+        None => builder,
+    };
     let limits = limits(settings, &choice);
     Assembled { agent: builder.grants(settings.grants.clone()).limits(limits).build(), choice, left_out }
 }
@@ -157,6 +168,10 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let mut report = Report::new(settings, codex.as_ref());
     budget::report(&mut report, found, &ProviderChoice::new(found, codex.as_ref()).chain);
     report.check(sessions(found));
+    #[cfg(feature = "skills")]
+    for check in skills::examine(found) {
+        report.check(check);
+    }
     for check in misnamed_tools(found) {
         report.check(check);
     }
@@ -200,10 +215,16 @@ fn with_causes(error: &StoreError) -> String {
 /// A rule for a tool that there is not protects nothing, which its author should know.
 fn misnamed_tools(settings: &Settings) -> Vec<Check> {
     let info = LocalBrain::default();
-    let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info()).tools();
+    let tools = builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), info.info());
+    #[cfg(feature = "http")]
+    let tools = tools.tool(builtin::web_fetch(Arc::new(crate::hands::HttpEgress::new(&settings.egress))));
+    #[cfg_attr(not(feature = "skills"), expect(unused_mut, reason = "only skills are added"))]
+    let mut tools: BTreeSet<String> = tools.tools().iter().map(|tool| tool.name.to_string()).collect();
+    #[cfg(feature = "skills")]
+    tools.extend(skills::names(settings));
     let Grants { denied, asked, allowed, .. } = &settings.grants;
     let named: BTreeSet<_> = denied.iter().chain(asked).chain(allowed).collect();
-    let missing = named.into_iter().filter(|name| tools.iter().all(|tool| tool.name.as_str() != name.as_str()));
+    let missing = named.into_iter().filter(|name| !tools.contains(name.as_str()));
     missing
         .map(|name| {
             let message = format!("a rule names the tool `{name}`, which there is not");

@@ -4,7 +4,10 @@
 //! nothing behind.
 
 mod brain;
+mod egress;
 mod folder;
+#[cfg(feature = "skills")]
+mod sandbox;
 mod sources;
 
 #[cfg(test)]
@@ -13,6 +16,8 @@ mod tests;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "skills")]
+pub use self::sandbox::examine_sandbox;
 use super::provider::{CodexReadiness, ProviderChoice};
 use super::{Settings, SettingsError};
 use crate::telemetry::{TelemetryError, TelemetryFile};
@@ -107,6 +112,7 @@ impl Report {
                 let choice = ProviderChoice::new(settings, codex);
                 brain::report(&mut report, settings, &choice, codex);
                 report.folders(settings);
+                egress::report(&mut report, &settings.egress);
                 sources::report(&mut report, settings);
             }
             Err(error) => sources::report_errors(&mut report, error),

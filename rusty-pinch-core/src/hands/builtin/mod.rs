@@ -1,12 +1,18 @@
-//! The tools that every agent has. None reaches the network, and none needs approval.
+//! The tools that every agent has, and `web_fetch` for those with an egress. No other reaches the network, and none
+//! needs approval.
 
 mod calc;
 mod model_info;
 mod note;
 mod session_tail;
 mod time_now;
+#[cfg(feature = "http")]
+mod web_fetch;
 
 use std::sync::Arc;
+
+#[cfg(feature = "http")]
+pub(crate) use web_fetch::tool as web_fetch;
 
 pub use note::{NOTE_BYTES_MAX, NOTES_MAX, Note, PINNED_BYTES_MAX, PINNED_NOTES_MAX, pinned};
 

@@ -19,13 +19,28 @@ fn refused(message: &str) -> String {
 
 #[test]
 fn only_the_exact_prefix_makes_a_command() {
-    for chat in ["", "hello", "/toolbox", "/tools list", "/TOOL time_now", " /tool time_now", "say /tool x", "/tool:x"]
-    {
+    for chat in [
+        "",
+        "hello",
+        "/toolbox",
+        "/tools list",
+        "/TOOL time_now",
+        " /tool time_now",
+        "say /tool x",
+        "/tool:x",
+        "/skills list",
+        "/skill:x",
+    ] {
         assert_eq!(ToolCommand::parse(chat), None, "{chat}");
     }
     let command = |name: &str, args: &str| Some((name.to_owned(), args.to_owned()));
     assert_eq!(parsed("/tool time_now"), command("time_now", ""));
     assert_eq!(parsed("/tool session_tail 5\n"), command("session_tail", "5"));
+    assert_eq!(parsed("/skill weather rain|Oslo"), command("weather", "rain|Oslo"));
+    assert_eq!(parsed("/skill weather.rhai"), command("weather", ""));
+    let kind = |message: &str| ToolCommand::parse(message).unwrap().unwrap().kind;
+    assert_eq!((kind("/skill a"), kind("/tool a")), (ToolKind::Skill, ToolKind::Tool));
+    assert!(refused("/skill").contains("`/skill <name> [args]`") && refused("/skill").contains("`skills list`"));
     assert_eq!(parsed("/tool   note   add  buy  milk "), command("note", "add  buy  milk"));
 }
 

@@ -1,0 +1,109 @@
+//! Skills from the command line: as a new user meets them.
+
+use serde_json::json;
+
+use crate::world::World;
+
+/// The ten lines of `docs/SKILLS.md`.
+const DICE: &str = "//! name: coffee\n//! description: Says how much coffee to grind\n//! version: 1\n\
+                    //! argument: cups integer - How many cups\n\
+                    //! example: how much coffee for 4 cups => {\"cups\": 4}\n\
+                    // Sixty grams make a litre, and a cup holds a quarter of one.\n\
+                    fn main(cups) {\n    let grams = args().cups * 15;\n    `${grams} g of coffee`\n}\n";
+
+#[test]
+fn a_new_user_writes_a_skill_tries_it_runs_it_and_asks_for_it_in_plain_words() {
+    let world = World::new();
+    world.write("workspace/skills/coffee.rhai", DICE);
+    let tried = world.ok(&["skills", "dry-run", "--name", "coffee"]).json();
+    assert_eq!(
+        (&tried["skill"], &tried["status"], &tried["lints"]),
+        (&json!("coffee"), &json!("ok"), &json!([])),
+        "{tried}"
+    );
+    assert!(tried["proven"].as_str().unwrap().starts_with("only that it compiles"), "{tried}");
+    let ran = world.ok(&["skills", "run", "--name", "coffee", "--args", "3"]);
+    assert_eq!(ran.json(), json!({"output": "45 g of coffee", "skill": "coffee", "status": "ok"}));
+    assert_eq!((&ran.turns()[0]["path"], &ran.turns()[0]["tool_name"]), (&json!("skill"), &json!("coffee")));
+    let asked = world.ok(&["run", "--message", "how much coffee for 6 cups"]);
+    assert!(asked.stdout.contains("90 g of coffee"), "{asked:?}");
+    let typed = world.ok(&["run", "--message", "/skill coffee 2"]);
+    assert_eq!(typed.stdout, "[skill:coffee]\n30 g of coffee\n");
+    assert_eq!(world.ok(&["stats"]).json()["telemetry"]["skill_turns"], 2);
+    // It reaches for a host that it does not declare.
+    let reaches = DICE.replace("    let grams", "    http_get(\"https://example.com/price\");\n    let grams");
+    world.write("workspace/skills/coffee.rhai", reaches);
+    let refused = world.run(&["skills", "run", "--name", "coffee", "--args", "3"]);
+    refused.failed(1, &["the skill `coffee` failed", "line 8", "it declares no hosts", "adds `example.com`"]);
+    let linted = world.ok(&["skills", "dry-run", "--name", "coffee"]).json();
+    assert!(linted["lints"][0].as_str().unwrap().contains("declares no `hosts`"), "{linted}");
+}
+
+#[test]
+fn starter_skills_come_with_the_first_use_work_offline_and_stay_away_once_deleted() {
+    let world = World::new();
+    let list = world.ok(&["skills", "list"]).json();
+    let names: Vec<_> = list["skills"].as_array().unwrap().iter().map(|skill| skill["name"].clone()).collect();
+    assert_eq!(names, ["feed", "site_status", "textstat", "units", "weather"]);
+    assert!(list["skills_dir"].as_str().unwrap().ends_with("workspace/skills"), "{list}");
+    let first = &list["skills"][0];
+    assert!(first["modified_at"].is_string() && first["path"].is_string() && first["size_bytes"].is_u64(), "{first}");
+    for name in ["feed", "site_status", "textstat", "units", "weather"] {
+        let tried = world.ok(&["skills", "dry-run", "--name", name]).json();
+        assert_eq!(tried["lints"], json!([]), "{tried}");
+    }
+    let asked = world.ok(&["run", "--message", "convert 10 km to mi"]);
+    assert!(asked.stdout.contains("6.2137 mi"), "{asked:?}");
+    std::fs::remove_file(world.path("workspace/skills/weather.rhai")).unwrap();
+    world.run(&["skills", "run", "--name", "weather"]).failed(2, &["there is no skill `weather`", "skills list"]);
+    assert!(!world.path("workspace/skills/weather.rhai").exists());
+    let tools = world.ok(&["tools", "list"]).stdout;
+    assert!(tools.contains("usage: /skill units <amount> <from> <to>") && tools.contains("skill_run"), "{tools}");
+}
+
+#[test]
+fn broken_skills_are_named_and_take_nothing_down() {
+    let world = World::new();
+    world.ok(&["skills", "check"]);
+    world.write("workspace/skills/Bad.rhai", "fn main() {}");
+    world.write("workspace/skills/torn.rhai", "fn main() {");
+    world.write("workspace/skills/lies.rhai", "//! description: D\n//! hosts: https://a.b\nfn main() {}");
+    world.write("workspace/skills/binary.rhai", [0u8; 64]);
+    let checked = world.run(&["skills", "check"]);
+    let parts = ["\"Bad\"", "\"torn\"", "line 1", "\"lies\"", "line 2, column 12", "\"binary\""];
+    assert_eq!(checked.json()["broken"].as_array().unwrap().len(), 4);
+    checked.failed(1, &parts);
+    assert!(world.ok(&["run", "--message", "what is 6 * 7?"]).stdout.contains("42"));
+    let doctor = world.ok(&["doctor"]).stdout;
+    assert!(doctor.contains("the skill \"lies\" can't be used") && doctor.contains("status: warning"), "{doctor}");
+    world.run(&["skills", "run", "--name", "torn"]).failed(1, &["`torn`", "line 1"]);
+    world.run(&["skills", "show", "--name", "lies"]).failed(1, &["line 2, column 12", "a host is a name"]);
+    for name in ["../x", "Upper", "", "weаther", &"x".repeat(65)] {
+        world.run(&["skills", "run", "--name", name]).failed(2, &["--name"]);
+    }
+}
+
+#[test]
+fn a_new_skill_keeps_the_rules_and_replaces_nothing() {
+    let world = World::new();
+    world.ok(&["skills", "new", "--name", "mine"]);
+    assert_eq!(world.ok(&["skills", "run", "--name", "mine.rhai", "--args", "Ada"]).json()["output"], "Hello, Ada!");
+    assert_eq!(world.ok(&["skills", "run", "--name", "mine"]).json()["output"], "Hello, you!");
+    assert_eq!(world.ok(&["skills", "show", "--name", "mine"]).json()["may_reach"], "nothing outside itself");
+    world.run(&["skills", "new", "--name", "mine"]).failed(2, &["is there already"]);
+    world.run(&["skills", "new", "--name", "weather"]).failed(2, &["is there already"]);
+    world.ok(&["skills", "check"]);
+}
+
+#[test]
+fn what_the_operator_denies_does_not_run_under_any_name() {
+    let world = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "textstat");
+    for arguments in [
+        ["skills", "run", "--name", "textstat", "--args", "a b"],
+        ["tools", "run", "--name", "textstat", "--args", "a b"],
+    ] {
+        world.run(&arguments).failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
+    }
+    let by_name = world.run(&["tools", "run", "--name", "skill_run", "--args", "textstat a b"]);
+    by_name.failed(1, &["RUSTY_PINCH_TOOLS_DENIED"]);
+}

@@ -1,0 +1,391 @@
+//! Skills as tools.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::desk::{Listed, SkillPolicy, Surroundings};
+use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
+use super::run::{Asked, Ran, run};
+use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
+use crate::data::{CallOutcome, ToolCall, ToolName};
+use crate::hands::text::{bounded, quoted, visible};
+use crate::hands::{
+    Assessment, Bound, Egress, Hands, HandsError, Invocation, Material, Refresh, Repeat, Risk, SUMMARY_BYTES_MAX,
+    TOOL_OUTPUT_BYTES_MAX, ToolCommand, ToolExample, ToolKind, ToolSpec, argument_misfit, schema, unknown_tool,
+};
+use crate::store::Store;
+use crate::sys::Clock;
+
+/// The tool that names the skills.
+const LIST: &str = "skill_list";
+/// The tool that runs a skill by its name.
+const RUN: &str = "skill_run";
+
+/// Which skills an agent has, and where they run.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Skills {
+    library: SkillLibrary,
+    sandbox: Sandbox,
+    time_max: Duration,
+    request_time: Duration,
+    has_starters: bool,
+}
+
+impl Skills {
+    /// The skills of `library`, each run in `sandbox`.
+    pub fn new(library: SkillLibrary, sandbox: Sandbox) -> Self {
+        let request_time = crate::hands::egress::FETCH_TIME_MAX;
+        Self { library, sandbox, time_max: SKILL_TIME_MAX, request_time, has_starters: false }
+    }
+
+    /// Copies the starter skills into the folder when it is first read.
+    pub fn with_starters(mut self) -> Self {
+        self.has_starters = true;
+        self
+    }
+
+    /// How long one run may take, requests included.
+    pub fn time_max(mut self, time: Duration) -> Self {
+        self.time_max = time;
+        self
+    }
+
+    /// How long one request of a skill may take.
+    pub fn request_time(mut self, time: Duration) -> Self {
+        self.request_time = time;
+        self
+    }
+}
+
+/// What skills share with the agent that has them.
+#[derive(Clone, Debug)]
+pub(crate) struct SkillContext {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) egress: Option<Arc<dyn Egress>>,
+    /// The tools that skills may call where they declare them; no skill is among them, so that none calls another.
+    pub(crate) hands: Arc<dyn Hands>,
+    pub(crate) policy: Arc<dyn SkillPolicy>,
+}
+
+/// Each skill of a folder as a tool, and `skill_list` and `skill_run`.
+///
+/// The folder is read when [`refresh`](Refresh::refresh) is called, which the agent does at the start of a turn. Between
+/// two refreshes the skills are what they were: what was assessed is what runs, whatever happens to the file. A call
+/// that was assessed with another content is refused.
+#[derive(Debug)]
+pub(crate) struct SkillHands {
+    library: SkillLibrary,
+    sandbox: SkillSandbox,
+    around: Surroundings,
+    time_max: Duration,
+    has_starters: bool,
+    shelf: RwLock<Arc<Shelf>>,
+}
+
+/// The skills as they were last read.
+#[derive(Debug)]
+struct Shelf {
+    files: Vec<SkillFile>,
+    skills: BTreeMap<ToolName, Arc<Skill>>,
+    specs: Arc<[ToolSpec]>,
+    fault: Option<String>,
+}
+
+impl Shelf {
+    fn new(files: Vec<SkillFile>) -> Self {
+        let good = files.iter().filter_map(|file| file.skill.as_ref().ok());
+        let skills: BTreeMap<_, _> = good.map(|skill| (skill.name.clone(), Arc::clone(skill))).collect();
+        let mut specs: Vec<_> = skills.values().map(|skill| skill.manifest.spec(&skill.name)).collect();
+        specs.extend(own_tools());
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { files, skills, specs: specs.into(), fault: None }
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<Skill>> {
+        self.skills.get(&ToolName::new(name).ok()?)
+    }
+
+    /// Why there is no skill of this name, in words for the model.
+    fn missing(&self, name: &str) -> CallOutcome {
+        if let Some(file) = self.files.iter().find(|file| file.name == name)
+            && let Err(fault) = &file.skill
+        {
+            return CallOutcome::failed(format!("The skill {} can't be used: {fault}.", quoted(name)));
+        }
+        let specs: Vec<_> = self.specs.iter().filter(|spec| spec.kind == ToolKind::Skill).cloned().collect();
+        let mut outcome = unknown_tool(name, &specs);
+        outcome.content = outcome.content.replace("no tool", "no skill").replace("The tools are", "The skills are");
+        outcome
+    }
+}
+
+/// What a call runs.
+enum Meant {
+    Skill(Arc<Skill>, Value),
+    Nothing(CallOutcome),
+    List,
+}
+
+impl SkillHands {
+    pub(crate) fn new(skills: Skills, context: SkillContext) -> Self {
+        let Skills { library, sandbox, time_max, request_time, has_starters } = skills;
+        let SkillContext { clock, store, egress, hands, policy } = context;
+        let around = Surroundings { clock: Arc::clone(&clock), store, egress, hands, policy, request_time };
+        let shelf = RwLock::new(Arc::new(Shelf::new(Vec::new())));
+        Self { library, sandbox: SkillSandbox::new(sandbox, clock), around, time_max, has_starters, shelf }
+    }
+
+    fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Which skill a call runs, with which arguments.
+    fn meant(&self, shelf: &Shelf, call: &ToolCall) -> Meant {
+        match call.name.as_str() {
+            LIST => match argument_misfit(&no_parameters(), &call.arguments) {
+                None => Meant::List,
+                Some(why) => Meant::Nothing(CallOutcome::failed(format!("`{LIST}` did not run: {why}."))),
+            },
+            RUN => self.run_by_name(shelf, &call.arguments),
+            name => match shelf.find(name) {
+                Some(skill) => fitted(skill, &call.arguments),
+                None => Meant::Nothing(shelf.missing(name)),
+            },
+        }
+    }
+
+    fn run_by_name(&self, shelf: &Shelf, arguments: &Value) -> Meant {
+        let parameters = run_parameters();
+        let arguments = schema::without_nulls(&parameters, arguments);
+        if let Some(why) = argument_misfit(&parameters, &arguments) {
+            return Meant::Nothing(CallOutcome::failed(format!("`{RUN}` did not run: {why}.")));
+        }
+        let text = |key: &str| arguments.get(key).and_then(Value::as_str).unwrap_or_default();
+        let name = text("name");
+        let name = name.strip_suffix(".rhai").unwrap_or(name);
+        let Some(skill) = shelf.find(name) else { return Meant::Nothing(shelf.missing(name)) };
+        let spec = skill.manifest.spec(&skill.name);
+        let command = ToolCommand::for_skill(skill.name.clone(), text("args"));
+        match command.and_then(|command| command.arguments(&spec)) {
+            Ok(arguments) => fitted(skill, &arguments),
+            Err(error) => Meant::Nothing(CallOutcome::failed(error.to_string())),
+        }
+    }
+
+    fn listing(shelf: &Shelf) -> CallOutcome {
+        let names: Vec<_> = shelf.skills.keys().map(ToolName::as_str).collect();
+        let broken: Map<_, _> = shelf
+            .files
+            .iter()
+            .filter_map(|file| Some((file.name.clone(), Value::from(file.skill.as_ref().err()?.to_string()))))
+            .collect();
+        let mut listing = json!({ "skills": names });
+        if let (false, Some(listing)) = (broken.is_empty(), listing.as_object_mut()) {
+            listing.insert("broken".to_owned(), Value::Object(broken));
+        }
+        if let (Some(fault), Some(listing)) = (&shelf.fault, listing.as_object_mut()) {
+            listing.insert("fault".to_owned(), Value::from(fault.as_str()));
+        }
+        CallOutcome::ok(bounded(listing.to_string(), TOOL_OUTPUT_BYTES_MAX))
+    }
+}
+
+/// The skill with these arguments, if it takes them.
+fn fitted(skill: &Arc<Skill>, arguments: &Value) -> Meant {
+    let parameters = skill.manifest.parameters();
+    let arguments = schema::without_nulls(&parameters, arguments);
+    match argument_misfit(&parameters, &arguments) {
+        None => Meant::Skill(Arc::clone(skill), arguments),
+        Some(why) => {
+            let usage = skill.manifest.spec(&skill.name).usage();
+            Meant::Nothing(CallOutcome::failed(format!(
+                "The skill `{}` did not run: {why}. Call it as {usage}.",
+                skill.name
+            )))
+        }
+    }
+}
+
+#[async_trait]
+impl Hands for SkillHands {
+    fn tools(&self) -> Arc<[ToolSpec]> {
+        Arc::clone(&self.shelf().specs)
+    }
+
+    async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
+        let nothing = Assessment::of_nothing(call);
+        let shelf = self.shelf();
+        let skill = match self.meant(&shelf, call) {
+            Meant::Skill(skill, _) => skill,
+            // What does not run can't do harm, but its tool's risk stays what it is.
+            Meant::Nothing(_) | Meant::List => {
+                let risk =
+                    shelf.specs.iter().find(|spec| spec.name.as_str() == call.name).map_or(Risk::Low, |s| s.risk);
+                return Ok(Assessment { risk, ..nothing });
+            }
+        };
+        let mut risk = skill.manifest.risk();
+        let mut notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
+        if call.name == RUN {
+            match self.around.policy.listed(skill.name.as_str()) {
+                Listed::No => {}
+                Listed::Asked(why) => {
+                    risk = Risk::Critical;
+                    notes.push_str(&format!("\n{why}"));
+                }
+                Listed::Denied(why) => return Err(HandsError::NotStarted { tool: call.name.clone(), why }),
+            }
+        }
+        let summary = bounded(format!("{}\n{}", nothing.summary, visible(&notes)), SUMMARY_BYTES_MAX);
+        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)] })
+    }
+
+    async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
+        let Invocation { session, call, bound, deadline } = invocation;
+        let shelf = self.shelf();
+        let not_started = |why: String| Err(HandsError::NotStarted { tool: call.name.clone(), why });
+        let meant = self.meant(&shelf, call);
+        let expected: Vec<Bound> = match &meant {
+            Meant::Skill(skill, _) => vec![bound_of(skill)],
+            Meant::Nothing(_) | Meant::List => Vec::new(),
+        };
+        if let Some(other) = bound.iter().find(|bound| !expected.contains(bound)) {
+            let what = quoted(&other.what);
+            return not_started(format!("{what} is not what it was when the call was allowed; ask for it again"));
+        }
+        let (skill, arguments) = match meant {
+            Meant::List => return Ok(Self::listing(&shelf)),
+            Meant::Nothing(outcome) => return Ok(outcome),
+            Meant::Skill(skill, arguments) => (skill, arguments),
+        };
+        if bound.is_empty() {
+            return not_started("its script was not looked at before; ask for it again".to_owned());
+        }
+        let deadline = (*deadline).min(self.around.clock.now() + self.time_max);
+        let asked = Asked { session: session.clone(), call: call.id.clone(), arguments, deadline };
+        outcome(call, run(&self.sandbox, &skill, &self.around, asked).await)
+    }
+}
+
+fn bound_of(skill: &Skill) -> Bound {
+    Bound { what: format!("the script of the skill `{}`", skill.name), sha256: skill.sha256 }
+}
+
+fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
+    let error = match ran.output {
+        Ok(output) => return Ok(CallOutcome::ok(bounded(output.text, TOOL_OUTPUT_BYTES_MAX))),
+        Err(error) => error,
+    };
+    let (tool, mut why) = (call.name.clone(), error.to_string());
+    if matches!(error, SkillError::Sandbox { .. }) {
+        return Err(match ran.records.is_empty() {
+            true => HandsError::NotStarted { tool, why },
+            false => HandsError::Lost { tool, why },
+        });
+    }
+    // Whoever reads that it failed must know what it did before.
+    for record in &ran.records {
+        why.push_str(&format!("\nBefore that: {}: {}", record.call, record.outcome));
+    }
+    Ok(CallOutcome::failed(bounded(why, TOOL_OUTPUT_BYTES_MAX)))
+}
+
+#[async_trait]
+impl Refresh for SkillHands {
+    async fn refresh(&self) {
+        let (library, before) = (self.library.clone(), self.shelf());
+        let has_starters = self.has_starters;
+        let read = tokio::task::spawn_blocking(move || {
+            if has_starters && let Err(error) = library.offer_starters() {
+                tracing::warn!(%error, "the starter skills could not be copied");
+            }
+            let files = library.scan_anew(&before.files);
+            (before, files)
+        });
+        let Ok((before, files)) = read.await else { return };
+        let shelf = match files {
+            Ok(files) => {
+                let tools = self.around.hands.tools();
+                Shelf::new(files.into_iter().map(|file| checked(file, &tools)).collect())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the skills could not be read");
+                Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new()) }
+            }
+        };
+        if shelf.specs == before.specs && shelf.skills == before.skills && shelf.files.len() == before.files.len() {
+            // The same list, so that whoever keeps it need not make it anew.
+            let specs = Arc::clone(&before.specs);
+            *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Shelf { specs, ..shelf });
+            return;
+        }
+        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
+    }
+}
+
+/// The file, judged by the tools that there are.
+pub(super) fn checked(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
+    let Ok(skill) = file.skill.clone() else { return file };
+    let names: BTreeSet<_> = tools.iter().map(|spec| &spec.name).collect();
+    if names.contains(&skill.name) || matches!(skill.name.as_str(), LIST | RUN) {
+        return file.with_fault(SkillFault::NameTaken { name: skill.name.as_str().to_owned() });
+    }
+    match skill.manifest.tools.iter().find(|tool| !names.contains(tool)) {
+        Some(tool) => file.with_fault(SkillFault::NoSuchTool { tool: tool.clone() }),
+        None => file,
+    }
+}
+
+fn no_parameters() -> Value {
+    json!({"type": "object", "properties": {}, "additionalProperties": false})
+}
+
+fn run_parameters() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "The skill"},
+            "args": {"type": "string", "description": "Its arguments, as one text"},
+        },
+        "required": ["name"],
+        "additionalProperties": false,
+    })
+}
+
+/// The two tools beside the skills. Their names keep the rules of names, which a test sees to.
+fn own_tools() -> impl Iterator<Item = ToolSpec> {
+    let example = |message: &str| ToolExample { message: message.to_owned(), arguments: json!({}) };
+    let examples = ["list the skills", "which skills do you have", "show my skills"].map(example).to_vec();
+    let list = ToolName::new(LIST).map(|name| ToolSpec {
+        name,
+        description: "Names the skills that are there".to_owned(),
+        parameters: no_parameters(),
+        positional: Vec::new(),
+        repeat: Repeat::ReadOnly,
+        risk: Risk::Low,
+        examples,
+        kind: ToolKind::Tool,
+        output: Material::Own,
+    });
+    let run = ToolName::new(RUN).map(|name| ToolSpec {
+        name,
+        description: "Runs a skill by its name".to_owned(),
+        parameters: run_parameters(),
+        positional: vec!["name".to_owned(), "args".to_owned()],
+        repeat: Repeat::Once,
+        risk: Risk::Low,
+        examples: Vec::new(),
+        kind: ToolKind::Tool,
+        output: Material::Foreign,
+    });
+    [list, run].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests;

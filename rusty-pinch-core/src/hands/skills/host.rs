@@ -1,0 +1,75 @@
+//! The functions that a script may call beside Rhai's own.
+//!
+//! Each is a [`HostCall`], which the host checks and answers, or works on values alone.
+
+use rhai::serde::{from_dynamic, to_dynamic};
+use rhai::{Dynamic, Engine, EvalAltResult};
+use serde_json::{Value, json};
+
+use super::HostCall;
+use super::running::{arguments, call};
+
+/// Names and numbers of arguments of all of them.
+pub(super) const HOST_FUNCTIONS: &[(&str, usize)] = &[
+    ("args", 0),
+    ("http_get", 1),
+    ("http_json", 1),
+    ("http_post", 2),
+    ("log_info", 1),
+    ("parse_json", 1),
+    ("state_get", 1),
+    ("state_set", 2),
+    ("time_now", 0),
+    ("to_json", 1),
+    ("tool", 1),
+    ("tool", 2),
+];
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_fn("args", || -> Result<Dynamic> { dynamic(&Value::Object(arguments())) });
+    engine.register_fn("log_info", |line: Dynamic| call(HostCall::Log { text: line.to_string() }).map(|_| ()));
+    engine.register_fn("time_now", || text(call(HostCall::TimeNow)?));
+    engine.register_fn("http_get", |url: &str| text(call(http("GET", url, ""))?));
+    engine.register_fn("http_post", |url: &str, body: &str| text(call(http("POST", url, body))?));
+    engine.register_fn("http_json", |url: &str| parse_json(&text(call(http("GET", url, ""))?)?));
+    engine.register_fn("state_get", |key: &str| dynamic(&call(HostCall::StateGet { key: key.to_owned() })?));
+    engine.register_fn("state_set", |key: &str, value: Dynamic| -> Result<()> {
+        call(HostCall::StateSet { key: key.to_owned(), value: json_of(&value)? }).map(|_| ())
+    });
+    engine.register_fn("tool", |name: &str| tool(name, json!({})));
+    engine.register_fn("tool", |name: &str, arguments: Dynamic| tool(name, json_of(&arguments)?));
+    engine.register_fn("parse_json", parse_json);
+    engine.register_fn("to_json", |value: Dynamic| json_of(&value).map(|value| value.to_string()));
+}
+
+fn http(method: &str, url: &str, body: &str) -> HostCall {
+    HostCall::Http { method: method.to_owned(), url: url.to_owned(), body: body.to_owned() }
+}
+
+fn tool(name: &str, arguments: Value) -> Result<Dynamic> {
+    dynamic(&call(HostCall::Tool { name: name.to_owned(), arguments })?)
+}
+
+fn parse_json(text: &str) -> Result<Dynamic> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+    dynamic(&value)
+}
+
+fn dynamic(value: &Value) -> Result<Dynamic> {
+    to_dynamic(value)
+}
+
+/// A value as JSON. What has no such form (a function, an instant) is refused.
+pub(super) fn json_of(value: &Dynamic) -> Result<Value> {
+    from_dynamic(value).map_err(|_| format!("a {} has no form in JSON", value.type_name()).into())
+}
+
+fn text(value: Value) -> Result<String> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Null => Ok(String::new()),
+        other => Ok(other.to_string()),
+    }
+}

@@ -1,0 +1,139 @@
+//! Files that are skills, files that are none, and starter skills.
+
+use super::*;
+
+fn library() -> (tempfile::TempDir, SkillLibrary) {
+    let dir = tempfile::tempdir().unwrap();
+    let library = SkillLibrary::new(dir.path().join("skills"));
+    std::fs::create_dir(library.folder()).unwrap();
+    (dir, library)
+}
+
+fn fault(library: &SkillLibrary, name: &str) -> String {
+    let files = library.scan().unwrap();
+    let file = files.iter().find(|file| file.name == name).unwrap_or_else(|| panic!("{name} is not listed: {files:?}"));
+    file.skill.as_ref().unwrap_err().to_string()
+}
+
+#[test]
+fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_nothing() {
+    let (_dir, library) = library();
+    let put = |name: &str, bytes: &[u8]| std::fs::write(library.folder().join(name), bytes).unwrap();
+    put("good.rhai", b"fn main() {}");
+    put("notes.txt", b"not a skill");
+    put(".hidden.rhai", b"not a skill");
+    put("empty.rhai", b" \n");
+    put("binary.rhai", b"fn main() { \x00 }");
+    put("latin.rhai", b"fn main() { \"\xe9\" }");
+    put("long.rhai", &vec![b'/'; 10 * 1024 * 1024]);
+    put("lies.rhai", b"//! hosts: *\n");
+    for bad in ["Upper", "two words", "dot.ted", "weаther", "tab\there", "new\nline", "..", &"x".repeat(65)] {
+        put(&format!("{bad}.rhai"), b"fn main() {}");
+    }
+    std::fs::create_dir(library.folder().join("folder.rhai")).unwrap();
+    for (name, part) in [
+        ("empty", "it is empty"),
+        ("binary", "at byte 12"),
+        ("latin", "at byte 13"),
+        ("long", "10485760 bytes"),
+        ("lies", "line 1, column 12"),
+        ("Upper", "'U'"),
+        ("two words", "' '"),
+        ("dot.ted", "'.'"),
+        ("weаther", "'а'"),
+        ("tab\there", "'\\t'"),
+        ("new\nline", "'\\n'"),
+        (&"x".repeat(65), "65 bytes"),
+        ("folder", "a folder"),
+    ] {
+        let fault = fault(&library, name);
+        assert!(fault.contains(part), "{name:?}: {fault}");
+    }
+    let files = library.scan().unwrap();
+    assert_eq!(files.iter().filter(|file| file.skill.is_ok()).count(), 1, "{files:?}");
+    assert!(files.iter().all(|file| file.name != "notes" && file.name != ".hidden"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_not_followed_nor_waited_for() {
+    let (dir, library) = library();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "fn main() {}").unwrap();
+    std::os::unix::fs::symlink(&secret, library.folder().join("link.rhai")).unwrap();
+    std::os::unix::fs::symlink("nowhere", library.folder().join("dangling.rhai")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        library.folder().join("pipe.rhai"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    for (name, part) in [("link", "a link"), ("dangling", "a link"), ("pipe", "no file")] {
+        assert!(fault(&library, name).contains(part), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_read_again_when_it_changed_and_only_then() {
+    let (_dir, library) = library();
+    let path = library.folder().join("x.rhai");
+    std::fs::write(&path, "fn main() { 1 }").unwrap();
+    let first = library.scan().unwrap();
+    let again = library.scan_anew(&first).unwrap();
+    let skill = |files: &[SkillFile]| Arc::clone(files[0].skill.as_ref().unwrap());
+    assert!(Arc::ptr_eq(&skill(&first), &skill(&again)), "an unchanged file was read again");
+    // The same length, and the same time of change as far as a program can set it.
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    std::fs::write(&path, "fn main() { 2 }").unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    let changed = library.scan_anew(&again).unwrap();
+    assert_ne!(skill(&changed).sha256, skill(&first).sha256, "a changed file was not read again");
+    std::fs::remove_file(&path).unwrap();
+    assert!(library.scan_anew(&changed).unwrap().is_empty());
+}
+
+#[test]
+fn more_files_than_the_bound_are_listed_and_not_read() {
+    let (_dir, library) = library();
+    for n in 0..SKILLS_MAX + 3 {
+        std::fs::write(library.folder().join(format!("s{n:04}.rhai")), "fn main() {}").unwrap();
+    }
+    let files = library.scan().unwrap();
+    let refused: Vec<_> = files.iter().filter(|file| file.skill.is_err()).collect();
+    assert_eq!((files.len(), refused.len()), (SKILLS_MAX + 3, 3));
+    assert!(matches!(refused[0].skill, Err(SkillFault::TooMany)));
+}
+
+#[test]
+fn starter_skills_are_offered_once_and_overwrite_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = SkillLibrary::new(dir.path().join("work/skills"));
+    std::fs::create_dir_all(library.folder()).unwrap();
+    let own = library.folder().join("weather.rhai");
+    std::fs::write(&own, "fn main() { \"mine\" }").unwrap();
+    let copied = library.offer_starters().unwrap();
+    assert_eq!(copied, ["feed", "site_status", "textstat", "units"]);
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "fn main() { \"mine\" }");
+    assert!(!library.folder().join("weather.cases.json").exists(), "the cases of another weather");
+    assert!(library.scan().unwrap().iter().all(|file| file.skill.is_ok()));
+    let deleted = library.folder().join("feed.rhai");
+    std::fs::remove_file(&deleted).unwrap();
+    assert!(library.offer_starters().unwrap().is_empty() && !deleted.exists(), "a deleted skill came back");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(library.folder().join("units.rhai")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_has_no_skills_and_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = SkillLibrary::new(dir.path().join("skills"));
+    assert!(library.scan().unwrap().is_empty() && !library.folder().exists());
+    std::fs::write(library.folder(), "a file").unwrap();
+    assert!(library.scan().is_err() && library.offer_starters().is_err());
+}

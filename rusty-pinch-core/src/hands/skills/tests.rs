@@ -1,0 +1,233 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::bounds::{HOST_CALLS_MAX, IN_PROCESS_RUNS_MAX};
+use super::protocol::{Heard, Hearing, Word, line, read};
+use super::report::Confinement;
+use super::*;
+use crate::data::ToolName;
+use crate::sys::{Clock, SystemClock};
+
+fn skill() -> ToolName {
+    ToolName::new("s").unwrap()
+}
+
+// What is heard of a child.
+
+fn confined() -> Word {
+    Word::Confined(Confinement::default())
+}
+
+fn call() -> Word {
+    Word::Call { want: HostCall::TimeNow }
+}
+
+fn done() -> Word {
+    Word::Done { text: "t".to_owned(), printed: Vec::new() }
+}
+
+/// Hears `words`, answering each call at once when `answers`, and gives what the last of them was.
+fn hear(words: &[Word], answers: bool) -> Heard {
+    let mut hearing = Hearing::default();
+    let mut heard = Heard::Nothing;
+    for word in words {
+        heard = hearing.take(Some(&line(word).unwrap()));
+        if answers {
+            hearing.answer();
+        }
+    }
+    heard
+}
+
+#[test]
+fn a_child_that_keeps_to_the_order_is_heard() {
+    assert_eq!(hear(&[confined()], true), Heard::Nothing);
+    assert_eq!(hear(&[confined(), call()], true), Heard::Call(HostCall::TimeNow));
+    assert_eq!(hear(&[confined(), call(), call()], true), Heard::Call(HostCall::TimeNow));
+    assert_eq!(hear(&[confined(), call(), done()], true), Heard::LastWord(Ok(("t".to_owned(), Vec::new()))));
+}
+
+#[test]
+fn a_child_that_breaks_the_order_is_not_believed() {
+    for (words, answers, why) in [
+        (vec![done()], true, "it began before it was confined"),
+        (vec![call()], true, "it began before it was confined"),
+        (vec![confined(), confined()], true, "it said twice that it is confined"),
+        (vec![confined(), call(), call()], false, "it spoke before its call was answered"),
+        (vec![confined(), call(), done()], false, "it spoke before its call was answered"),
+        (vec![confined(), done(), done()], true, "it spoke after its last word"),
+        (vec![confined(), done(), call()], true, "it spoke after its last word"),
+        ([vec![confined()], vec![call(); HOST_CALLS_MAX + 1]].concat(), true, "it called the host too often"),
+    ] {
+        assert_eq!(hear(&words, answers), Heard::Broken(why), "{words:?}");
+    }
+    let mut hearing = Hearing::default();
+    assert_eq!(hearing.take(None), Heard::Broken("it said a line that is too long"));
+    for garbage in
+        [&b""[..], b"{}", b"null", b"\xff\xfe", br#"{"say":"sing"}"#, br#"{"say":"call","want":{"call":"exec"}}"#]
+    {
+        let mut hearing = Hearing::default();
+        hearing.take(Some(&line(&confined()).unwrap()));
+        assert_eq!(hearing.take(Some(garbage)), Heard::Broken("it said what nobody understands"));
+        // From then on, nothing counts.
+        assert!(matches!(hearing.take(Some(&line(&done()).unwrap())), Heard::Broken(_)));
+    }
+}
+
+#[test]
+fn a_line_is_read_up_to_its_bound() {
+    let read_value = |bytes: &[u8], bytes_max| read::<Value>(&mut &bytes[..], bytes_max);
+    assert_eq!(read_value(b"[1]\n[2]\n", 64).unwrap(), Some(json!([1])));
+    assert_eq!(read_value(b"", 64).unwrap(), None);
+    assert!(read_value(b"[1, 2, 3]\n", 5).is_err());
+    assert!(read_value(&[b'['; 100_000], 100_000).is_err());
+}
+
+// What is said of a script that does not run.
+
+fn lints(source: &str) -> Vec<String> {
+    let lints = check_script(&skill(), source).unwrap().lints;
+    let place = |at: Option<(usize, usize)>| at.map_or_else(String::new, |(line, column)| format!("{line}:{column} "));
+    lints.into_iter().map(|lint| format!("{}{}", place(lint.at), lint.message)).collect()
+}
+
+#[test]
+fn a_script_is_described_without_running() {
+    let shape = check_script(
+        &skill(),
+        "fn main(args) { helper(http_get(args)) }\nfn helper(x) { log_info(x); [1].map(|y| tool(\"t\", #{y})) }\nloop {}",
+    );
+    let shape = shape.unwrap_err();
+    assert!(matches!(shape, SkillError::Syntax { at: Some((2, _)), .. }), "{shape}");
+    let source =
+        "fn main(args) { helper(http_get(args)) }\nfn helper(x) { log_info(x); [1].map(|y| tool(\"t\", y)) }\nloop {}";
+    let shape = check_script(&skill(), source).unwrap();
+    assert!(shape.main_with_text && !shape.main_bare);
+    assert_eq!(shape.functions, [("helper".to_owned(), 1), ("main".to_owned(), 1)]);
+    assert_eq!(shape.host_functions, ["http_get", "log_info", "tool"]);
+    assert_eq!(shape.lints, []);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_told_with_its_place() {
+    for (source, expected) in [
+        ("fn main() { 1 }", &[][..]),
+        ("fn main() { let a = [1]; a.push(2); print(a); debug(a); type_of(a); a.len() }", &[]),
+        ("fn main() { let m = #{f: |x| x + 1}; m.f(1); let g = |x| x; g.call(1); Fn(\"main\"); }", &[]),
+        ("fn main() { \"x\".to_upper() + `${1.5.round()}` + timestamp().elapsed }", &[]),
+        ("fn main() {\n  fetch(\"x\")\n}", &["2:3 there is no function `fetch`"]),
+        ("fn main() { http_get() }", &["1:13 `http_get` takes 1 arguments, not 0"]),
+        ("fn main() { f(1) } fn f() {}", &["1:13 `f` takes 0 arguments, not 1"]),
+        ("fn main() { sleep(1) }", &["1:13 `sleep` is switched off in a skill"]),
+        ("let x = 1;", &["there is no `main(args)` and no `main()`, where a skill begins"]),
+        (
+            "fn main(a, b) {}",
+            &[
+                "there is no `main(args)` and no `main()`, where a skill begins",
+                "`main` with 2 arguments is never called; it gets one or none",
+            ],
+        ),
+        ("fn main() {} fn alone() {}", &["`alone` is never called by its name"]),
+        (
+            "fn main() { http_get(\"u\") } fn http_get(u) { u }",
+            &["`http_get` hides the host function of that name; give it another"],
+        ),
+    ] {
+        assert_eq!(lints(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn every_host_function_is_there() {
+    for (name, arity) in host::HOST_FUNCTIONS {
+        let arguments = vec!["\"x\""; *arity].join(", ");
+        assert_eq!(lints(&format!("fn main() {{ {name}({arguments}) }}")), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_script_is_refused_with_its_place() {
+    for (source, expected) in [
+        ("fn main( {", "the skill `s` can't be read at line 1, column 10"),
+        ("fn main() {\n  x\n}", "the skill `s` can't be read at line 2, column 3: Undefined variable: x"),
+        ("\u{7f}ELF\u{2}\u{1}", "the skill `s` can't be read at line 1, column 1"),
+    ] {
+        let error = check_script(&skill(), source).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let error = check_script(&skill(), &"x".repeat(10 * 1024 * 1024)).unwrap_err();
+    assert_eq!(error.to_string(), "the skill `s` was stopped: it went over 128 KiB of script");
+}
+
+// A run on a thread.
+
+#[derive(Debug)]
+struct Refusing;
+
+#[async_trait::async_trait]
+impl SkillHost for Refusing {
+    async fn call(&self, _: HostCall) -> HostReply {
+        Err("refused".to_owned())
+    }
+}
+
+fn job(source: &str) -> SkillJob {
+    let deadline = SystemClock.now() + Duration::from_secs(20);
+    SkillJob { skill: skill(), source: source.into(), text: String::new(), named: Map::new(), deadline }
+}
+
+/// One test, for it counts the seats of the whole process.
+#[tokio::test]
+async fn threads_are_bounded_and_end_with_their_callers() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sandbox = SkillSandbox::new(Sandbox::InProcess, clock);
+    let endless = job("fn main() { loop {} }");
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..IN_PROCESS_RUNS_MAX {
+        let (sandbox, endless) = (sandbox.clone(), endless.clone());
+        running.spawn(async move { sandbox.run(&endless, &Refusing).await });
+    }
+    // Each has its seat once it was polled; the runtime polls some of them between two turns of this one.
+    for _ in 0..IN_PROCESS_RUNS_MAX {
+        tokio::task::yield_now().await;
+    }
+    let small = job("fn main() { 1 }");
+    let error = sandbox.run(&small, &Refusing).await.unwrap_err().to_string();
+    assert!(error.contains("64 skills run already; wait until other skills have ended"), "{error}");
+    running.shutdown().await;
+    // The threads see that nobody waits any more, and leave.
+    loop {
+        match sandbox.run(&small, &Refusing).await {
+            Ok(output) => break assert_eq!(output.text, "1"),
+            Err(error) => assert!(error.to_string().contains("64 skills run already"), "{error}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_loop_that_never_meets_a_multiple_is_looked_at_all_the_same() {
+    let script = "fn main() { let x = 1; try { loop { try { x ^= `${range(`t`, `t`, 1.5).a}`; } catch {} continue; } } catch {} }";
+    assert_eq!(run_briefly(script, "", 5_000), Err("its operations".to_owned()));
+}
+
+#[test]
+fn a_panic_leaves_nothing_of_its_run_behind() {
+    let world = || trial::Budget::of(2560);
+    let panicked = std::panic::catch_unwind(|| running::Running::new(world(), Map::new()).enter(|| panic!("a fault")));
+    assert!(panicked.is_err());
+    // No run is entered any more, so there is no host.
+    assert!(running::call(HostCall::TimeNow).unwrap_err().to_string().contains("there is no host here"));
+}
+
+#[test]
+fn a_script_that_was_read_is_found_again() {
+    let first = engine::compile_once("fn main() { 1 }").unwrap();
+    assert!(Arc::ptr_eq(&first, &engine::compile_once("fn main() { 1 }").unwrap()));
+    for n in 0..2 * bounds::COMPILED_MAX {
+        engine::compile_once(&format!("fn main() {{ {n} }}")).unwrap();
+    }
+    assert!(!Arc::ptr_eq(&first, &engine::compile_once("fn main() { 1 }").unwrap()));
+}
