@@ -27,6 +27,8 @@ pub(super) struct Running {
     named: Map<String, Value>,
     calls: Cell<usize>,
     printed: RefCell<Printed>,
+    /// The bound that it went over, once it did.
+    over: RefCell<Option<String>>,
 }
 
 #[derive(Default)]
@@ -44,7 +46,29 @@ thread_local! {
 
 impl Running {
     pub(super) fn new(world: impl World + 'static, named: Map<String, Value>) -> Self {
-        Self { world: Box::new(world), named, calls: Cell::new(0), printed: RefCell::default() }
+        Self {
+            world: Box::new(world),
+            named,
+            calls: Cell::new(0),
+            printed: RefCell::default(),
+            over: RefCell::default(),
+        }
+    }
+
+    /// The bound that it went over, if it did: once over, it stays so.
+    fn is_over(&self) -> Option<String> {
+        let mut over = self.over.borrow_mut();
+        if over.is_none() {
+            *over = self.world.is_over();
+        }
+        over.clone()
+    }
+
+    /// Ends it: it went over `bound`.
+    fn end(&self, bound: String) -> Box<EvalAltResult> {
+        NEXT_LOOK.set(0);
+        let bound = self.over.borrow_mut().get_or_insert(bound).clone();
+        EvalAltResult::ErrorTerminated(bound.into(), Position::NONE).into()
     }
 
     /// Runs `script` as this run, and says what it came to and what it printed.
@@ -78,14 +102,15 @@ fn running() -> Option<Rc<Running>> {
 
 /// The bound that the run of this thread went over by its operation number `operations`, as the value that ends it.
 ///
-/// It looks when a number was passed, not when it was met: Rhai counts some operations without telling, and a loop whose
-/// rhythm is the same would never meet a multiple of anything.
+/// A run that is over is over at every operation from then on: Rhai loses an error that ends a run where an operation of its
+/// own fails it, and a script that catches what is made of it would go on for another while, again and again.
 pub(super) fn progress(operations: u64) -> Option<Dynamic> {
     if operations < NEXT_LOOK.get() {
         return None;
     }
-    NEXT_LOOK.set(operations + OPERATIONS_PER_LOOK);
-    running()?.world.is_over().map(Dynamic::from)
+    let bound = running()?.is_over();
+    NEXT_LOOK.set(if bound.is_some() { 0 } else { operations + OPERATIONS_PER_LOOK });
+    bound.map(Dynamic::from)
 }
 
 /// Keeps a printed line.
@@ -114,21 +139,17 @@ pub(super) fn call(call: HostCall) -> Result<Value, Box<EvalAltResult>> {
         return Err("there is no host here; run the skill to call it".into());
     };
     if running.calls.get() == HOST_CALLS_MAX {
-        return Err(terminated(format!("{HOST_CALLS_MAX} calls of the host")));
+        return Err(running.end(format!("{HOST_CALLS_MAX} calls of the host")));
     }
     running.calls.set(running.calls.get() + 1);
     let reply = running.world.call(call);
     // However long the host took, the script is not told more than its time allows.
-    if let Some(bound) = running.world.is_over() {
-        return Err(terminated(bound));
+    if let Some(bound) = running.is_over() {
+        return Err(running.end(bound));
     }
     match reply {
         Some(Ok(value)) => Ok(value),
         Some(Err(why)) => Err(why.into()),
-        None => Err(terminated("the time that its caller waits".to_owned())),
+        None => Err(running.end("the time that its caller waits".to_owned())),
     }
-}
-
-fn terminated(bound: String) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorTerminated(bound.into(), Position::NONE).into()
 }
