@@ -69,13 +69,14 @@ pub use data::{
 };
 #[cfg(feature = "skills")]
 pub use hands::SkillError;
-#[cfg(feature = "http")]
-pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use hands::{
     Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,
-    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, OpenedTarget, OpenedTargetError, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder,
-    ToolCommand, ToolContext, ToolDraft, ToolError, ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
+    FETCH_BYTES_MAX, FETCH_TIME_MAX, Fetch, FetchMethod, Fetched, Hands, HandsError, Invocation, OpenedTarget,
+    OpenedTargetError, Repeat, Risk, SUMMARY_BYTES_MAX, TOOL_OUTPUT_BYTES_MAX, Tool, ToolBuilder, ToolCommand,
+    ToolContext, ToolDraft, ToolError, ToolExample, ToolSpec, Toolbox, ToolboxError, builtin,
 };
+#[cfg(feature = "http")]
+pub use hands::{EgressRules, HttpEgress, HttpEgressBuilder, Resolve, SystemResolve, Target};
 pub use pulse::{
     Action, ActionDone, ApprovalPulse, Plan, Pulse, PulseError, PulseReport, PulseRunner, Situation, WaitingApproval,
 };

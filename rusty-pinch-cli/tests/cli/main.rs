@@ -17,4 +17,5 @@ mod repl;
 mod settings;
 mod telemetry;
 mod verbs;
+mod web;
 mod world;

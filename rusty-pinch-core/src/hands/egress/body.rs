@@ -28,10 +28,9 @@ pub(super) async fn read(
 ) -> Result<Vec<u8>, EgressError> {
     let mut reader = BodyReader::new(host, headers, bytes_max)?;
     loop {
-        let frame = timeout(idle, body.frame()).await.map_err(|_| EgressError::TimedOut {
-            host: host.to_owned(),
-            what: format!("{idle:?} of silence"),
-        })?;
+        let frame = timeout(idle, body.frame())
+            .await
+            .map_err(|_| EgressError::TimedOut { host: host.to_owned(), what: format!("{idle:?} of silence") })?;
         match frame {
             None => return reader.finish(),
             Some(Ok(frame)) => frame.data_ref().map_or(Ok(()), |data| reader.feed(data))?,

@@ -211,11 +211,7 @@ impl Parts {
                 ),
             })?,
         };
-        let door = Door {
-            rules: self.rules.clone(),
-            resolve: Arc::clone(&self.resolve),
-            dial: Arc::clone(&self.dial),
-        };
+        let door = Door { rules: self.rules.clone(), resolve: Arc::clone(&self.resolve), dial: Arc::clone(&self.dial) };
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let connector = InTime { inner: https.wrap_connector(Connector(Arc::new(door))), limits: self.limits };
         Ok(Client::builder(TokioExecutor::new())
@@ -234,11 +230,10 @@ fn encoded(hop: &Hop) -> Result<Request<Full<Bytes>>, EgressError> {
         FetchMethod::Get => Method::GET,
         FetchMethod::Post => Method::POST,
     };
-    let mut request = Request::builder()
-        .method(method)
-        .uri(hop.target.url())
-        .body(Full::new(hop.body.clone()))
-        .map_err(|why| refused(hop.target.url(), format!("it can't be sent by HTTP ({why})"), "encode it with %"))?;
+    let mut request =
+        Request::builder().method(method).uri(hop.target.url()).body(Full::new(hop.body.clone())).map_err(|why| {
+            refused(hop.target.url(), format!("it can't be sent by HTTP ({why})"), "encode it with %")
+        })?;
     let headers = request.headers_mut();
     *headers = hop.headers.clone();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));

@@ -35,10 +35,10 @@ use async_trait::async_trait;
 
 use crate::data::Timestamp;
 
-pub use bounds::{FETCH_BYTES_MAX, FETCH_TIME_MAX};
-pub use error::EgressError;
 #[cfg(feature = "http")]
 pub use self::http::{HttpEgress, HttpEgressBuilder};
+pub use bounds::{FETCH_BYTES_MAX, FETCH_TIME_MAX};
+pub use error::EgressError;
 #[cfg(feature = "http")]
 pub use resolve::{Resolve, SystemResolve};
 #[cfg(feature = "http")]

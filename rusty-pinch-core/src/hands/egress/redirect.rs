@@ -96,8 +96,16 @@ impl Hop {
 
 /// Headers that say how a message is carried, or to whom: they are the client's own business.
 const OWN_HEADERS: &[&str] = &[
-    "accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 fn headers(target: &Target, fetch: &Fetch) -> Result<HeaderMap, EgressError> {

@@ -14,8 +14,20 @@ use crate::hands::text::visible;
 /// Zones whose names mean something only inside a network, or nothing at all. `corp`, `home` and `lan` are in no
 /// registry, yet networks use them and they will never be delegated.
 const PRIVATE_ZONES: &[&str] = &[
-    "alt", "arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost",
-    "onion", "private", "test",
+    "alt",
+    "arpa",
+    "corp",
+    "home",
+    "internal",
+    "intranet",
+    "invalid",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "private",
+    "test",
 ];
 
 /// Which URLs and addresses may be reached.
@@ -223,7 +235,9 @@ fn covers(entry: &str, target: &Target) -> bool {
     let bare = entry.strip_suffix(&suffix).filter(|rest| !rest.is_empty() && !rest.ends_with(':')).unwrap_or(&entry);
     let bare = bare.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     match bare.strip_prefix("*.") {
-        Some(zone) => !zone.is_empty() && target.host.strip_suffix(zone).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        Some(zone) => {
+            !zone.is_empty() && target.host.strip_suffix(zone).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+        }
         None => !bare.is_empty() && (bare == target.host || ascii(bare).is_some_and(|name| name == target.host)),
     }
 }

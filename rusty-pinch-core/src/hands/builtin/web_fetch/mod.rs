@@ -21,7 +21,8 @@ use crate::hands::{Risk, TOOL_OUTPUT_BYTES_MAX, Tool, ToolContext, ToolError};
 /// fit, but URLs are ASCII.
 const FRAME_BYTES_MAX: usize = 6 * 1024;
 /// What is asked for, best first.
-const ACCEPT: &str = "text/html, application/xhtml+xml, text/plain, application/json, application/xml;q=0.9, text/*;q=0.8";
+const ACCEPT: &str =
+    "text/html, application/xhtml+xml, text/plain, application/json, application/xml;q=0.9, text/*;q=0.8";
 
 #[derive(Deserialize, JsonSchema)]
 struct WebFetch {

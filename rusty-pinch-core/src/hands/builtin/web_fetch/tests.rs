@@ -65,26 +65,40 @@ async fn a_page_is_its_readable_text_between_lines_that_say_where_it_came_from()
         <nav><a href=/>Home</a></nav><h1>Head &amp; shoulders</h1><p>One\n  two <b>th</b>ree.<br>Four</p>\
         <ul><li>first<li>second</ul><pre>a\n  b</pre><table><tr><td>1<td>2<tr><td>3</table>\
         <noscript>no</noscript><img alt='a cat'><!-- no -->";
-    let shown = "A page\n\n# Head & shoulders\n\nOne two three.\nFour\n\n- first\n- second\n\na\n  b\n\n1 2\n3\n\na cat";
+    let shown =
+        "A page\n\n# Head & shoulders\n\nOne two three.\nFour\n\n- first\n- second\n\na\n  b\n\n1 2\n3\n\na cat";
     assert_eq!(text(Some("text/html; charset=utf-8"), html).await, shown);
     let (_, asked) = called(Ok(page(None, ""))).await;
-    assert_eq!((asked.len(), asked[0].url.as_str(), asked[0].deadline), (1, "https://example.com/", Timestamp::from_millis(7)));
+    assert_eq!(
+        (asked.len(), asked[0].url.as_str(), asked[0].deadline),
+        (1, "https://example.com/", Timestamp::from_millis(7))
+    );
     assert!(asked[0].method == FetchMethod::Get && asked[0].hosts.is_none() && asked[0].bytes_max == FETCH_BYTES_MAX);
 }
 
 #[tokio::test]
 async fn text_comes_as_it_is_and_other_things_not_at_all() {
-    for kind in ["text/plain", "application/json", "text/xml", "application/atom+xml", "application/ld+json", "text/csv"] {
+    for kind in
+        ["text/plain", "application/json", "text/xml", "application/atom+xml", "application/ld+json", "text/csv"]
+    {
         assert_eq!(text(Some(kind), "{\"a\": <b>}").await, "{\"a\": <b>}", "{kind}");
     }
     assert_eq!(text(None, "<HTML><p>x").await, "x");
     assert_eq!(text(None, "plain").await, "plain");
     assert_eq!(text(Some("image/png"), "").await, "(no text)");
     assert_eq!(text(Some("text/html"), "<script>x</script>").await, "(no text)");
-    for (kind, shown) in [(Some("image/png"), "image/png, 3 bytes"), (Some("application/pdf"), "application/pdf, 3 bytes"), (None, "of no declared type, 3 bytes")] {
+    for (kind, shown) in [
+        (Some("image/png"), "image/png, 3 bytes"),
+        (Some("application/pdf"), "application/pdf, 3 bytes"),
+        (None, "of no declared type, 3 bytes"),
+    ] {
         let (outcome, _) = called(Ok(page(kind, [b'x', 0, 1]))).await;
         assert_eq!(outcome.status, OutcomeStatus::Failed);
-        assert!(outcome.content.contains(shown) && outcome.content.contains("https://example.com/end"), "{}", outcome.content);
+        assert!(
+            outcome.content.contains(shown) && outcome.content.contains("https://example.com/end"),
+            "{}",
+            outcome.content
+        );
     }
 }
 
@@ -124,9 +138,22 @@ async fn what_failed_is_told_and_still_framed() {
 fn hostile_pages_cost_no_stack_and_little_time() {
     let began = Instant::now();
     for (part, times) in [
-        ("<div>", 200_000), ("<b><i>", 90_000), ("<table><tr><td>", 60_000), ("</p>", 250_000), ("<svg>", 200_000),
-        ("<!--", 250_000), ("<a ", 300_000), ("<a b=", 200_000), ("&", 1_000_000), ("&amp", 250_000), ("<script>", 120_000),
-        ("<pre>", 200_000), ("<![CDATA[", 110_000), ("\u{0}", 1_000_000), ("<title>", 150_000), ("<li>x", 200_000),
+        ("<div>", 200_000),
+        ("<b><i>", 90_000),
+        ("<table><tr><td>", 60_000),
+        ("</p>", 250_000),
+        ("<svg>", 200_000),
+        ("<!--", 250_000),
+        ("<a ", 300_000),
+        ("<a b=", 200_000),
+        ("&", 1_000_000),
+        ("&amp", 250_000),
+        ("<script>", 120_000),
+        ("<pre>", 200_000),
+        ("<![CDATA[", 110_000),
+        ("\u{0}", 1_000_000),
+        ("<title>", 150_000),
+        ("<li>x", 200_000),
     ] {
         let text = text::of_html(&part.repeat(times));
         assert!(text.len() <= 3 * 1024 * 1024, "{part}: {}", text.len());

@@ -63,7 +63,8 @@ fn v4() -> impl Strategy<Value = Ipv4Addr> {
 }
 
 fn v6() -> impl Strategy<Value = Ipv6Addr> {
-    let heads = [0, 0x64, 0x100, 0x2001, 0x2002, 0x2606, 0x3fff, 0x4000, 0x5f00, 0xfc00, 0xfd00, 0xfe80, 0xfec0, 0xff02];
+    let heads =
+        [0, 0x64, 0x100, 0x2001, 0x2002, 0x2606, 0x3fff, 0x4000, 0x5f00, 0xfc00, 0xfd00, 0xfe80, 0xfec0, 0xff02];
     let near = (prop::sample::select(heads.to_vec()), prop::collection::vec(prop_oneof![Just(0), any::<u16>()], 7))
         .prop_map(|(head, rest)| {
             let mut segments = [head; 8];
@@ -204,7 +205,9 @@ async fn what_the_operator_opened_is_reached_and_nothing_beside_it() {
     let mut egress = EgressSettings::default();
     egress.opened = vec!["meta.local:80".parse().unwrap()];
     let rules = super::super::EgressRules::new(&egress);
-    for (address, open) in [("10.0.0.1", true), ("127.0.0.1", true), ("169.254.169.254", false), ("100.100.100.200", false)] {
+    for (address, open) in
+        [("10.0.0.1", true), ("127.0.0.1", true), ("169.254.169.254", false), ("100.100.100.200", false)]
+    {
         assert_eq!(rules.admit("meta.local", 80, address.parse().unwrap()).is_ok(), open, "{address}");
     }
 }

@@ -129,7 +129,16 @@ async fn broken_answers_are_told() {
     for (what, result) in [
         ("cut gzip", answered(GZIP, gzip(&prose(KIB))[..100].to_vec()).await),
         ("no gzip", answered(GZIP, b"plain".to_vec()).await),
-        ("wrong sum", answered(GZIP, { let mut bytes = gzip(b"text"); let end = bytes.len() - 5; bytes[end] ^= 1; bytes }).await),
+        (
+            "wrong sum",
+            answered(GZIP, {
+                let mut bytes = gzip(b"text");
+                let end = bytes.len() - 5;
+                bytes[end] ^= 1;
+                bytes
+            })
+            .await,
+        ),
         ("no HTTP", raw("SSH-2.0-OpenSSH_9.9\r\n\r\n", vec![]).await),
         ("bad chunks", raw("HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", vec![]).await),
         ("two lengths", raw("HTTP/1.1 200 X\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", vec![]).await),
@@ -161,7 +170,9 @@ async fn a_body_is_bytes_and_never_the_name_of_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "s3cret").unwrap();
     let path = file.path().display();
-    for body in ["@/etc/hostname".to_owned(), "</etc/hostname".to_owned(), format!("@{path}"), format!("<{path}"), "-".into()] {
+    for body in
+        ["@/etc/hostname".to_owned(), "</etc/hostname".to_owned(), format!("@{path}"), format!("<{path}"), "-".into()]
+    {
         let internet = Internet::of(|_| ok()).await;
         fetch(&internet, &post("http://example.com/", body.as_bytes())).await.unwrap();
         let log = internet.log();

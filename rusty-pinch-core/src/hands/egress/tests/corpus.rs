@@ -62,7 +62,11 @@ fn answers(note: &str) -> Vec<Answer> {
     }
     let addresses: Vec<IpAddr> = note.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
     assert!(!addresses.is_empty(), "{note}");
-    if note.contains("2nd") { addresses.into_iter().map(|address| Ok(vec![address])).collect() } else { vec![Ok(addresses)] }
+    if note.contains("2nd") {
+        addresses.into_iter().map(|address| Ok(vec![address])).collect()
+    } else {
+        vec![Ok(addresses)]
+    }
 }
 
 /// What the redirecting server answers.
@@ -182,8 +186,19 @@ async fn no_form_of_loopback_reaches_a_real_listener() {
         .ports(&[port])
         .build();
     for host in [
-        "127.0.0.1", "127.1", "0x7f000001", "017700000001", "2130706433", "0.0.0.0", "0", "[::ffff:127.0.0.1]",
-        "[::127.0.0.1]", "localhost", "localhost.", "①②⑦.⓪.⓪.①", "127.0.0.%31",
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "017700000001",
+        "2130706433",
+        "0.0.0.0",
+        "0",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "localhost",
+        "localhost.",
+        "①②⑦.⓪.⓪.①",
+        "127.0.0.%31",
     ] {
         let refused = egress.fetch(&get(&format!("http://{host}:{port}/"))).await;
         assert!(matches!(refused, Err(EgressError::Refused { .. })), "{host}: {refused:?}");

@@ -134,7 +134,8 @@ async fn hosts_confine_the_first_request_and_every_redirect() {
         refused(fetch(&internet, &confined(hosts)).await, "`example.com` is not among the declared hosts");
         assert_eq!(internet.log().lookups, Vec::<String>::new());
     }
-    for hosts in [&["example.com", "other.example"][..], &["EXAMPLE.com.", "*.example"], &["*.com", "other.example:80"]] {
+    for hosts in [&["example.com", "other.example"][..], &["EXAMPLE.com.", "*.example"], &["*.com", "other.example:80"]]
+    {
         let internet = redirecting(302, "http://other.example/there").await;
         assert_eq!(fetch(&internet, &confined(hosts)).await.unwrap().url, "http://other.example/there", "{hosts:?}");
     }
