@@ -1,6 +1,7 @@
 //! Hostile answers over real sockets, with the memory of this process watched. One test, so that nobody else allocates.
 
 #![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that fails panics, and measures time")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

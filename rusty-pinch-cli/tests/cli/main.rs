@@ -22,4 +22,5 @@ mod settings;
 mod skills;
 mod telemetry;
 mod verbs;
+mod web;
 mod world;

@@ -97,3 +97,25 @@ fn no_secret_is_in_a_report() {
     assert_eq!(fact(&report, "api_key_loaded"), "true");
     assert!(!format!("{report:?}{}", report.to_json()).contains("very-secret"));
 }
+
+#[test]
+fn every_opened_target_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "RUSTY_PINCH_EGRESS_ALLOW";
+    let found = report(dir.path(), &[(name, "nas.local:5000, 10.0.0.0/8")], Some(&missing()));
+    assert_eq!((found.status(), fact(&found, "egress_allow")), (CheckStatus::Ok, "nas.local:5000,10.0.0.0/8"));
+    let notes = found.checks.iter().filter(|check| check.name == "egress" && check.status == CheckStatus::Note);
+    assert_eq!(notes.count(), 2);
+    let wide = report(dir.path(), &[(name, "128.0.0.0/1")], Some(&missing()));
+    assert!(wide.status() == CheckStatus::Warning && worst(&wide).contains("128.0.0.0/1"), "{}", worst(&wide));
+    let closed = report(dir.path(), &[], Some(&missing()));
+    assert_eq!((fact(&closed, "egress_allow"), fact(&closed, "skill_http_timeout_secs")), ("<none>", "20"));
+    for (name, value, part) in [
+        (name, "nas.local", "`nas.local` is none: a name needs its port, such as nas.local:443"),
+        (name, "0.0.0.0/0", "it holds every address"),
+        ("RUSTY_PINCH_SKILL_HTTP_TIMEOUT_SECS", "0", "a whole number from 1 to 600"),
+    ] {
+        let wrong = report(dir.path(), &[(name, value)], Some(&missing()));
+        assert!(wrong.status() == CheckStatus::Error && worst(&wrong).contains(part), "{}", worst(&wrong));
+    }
+}
