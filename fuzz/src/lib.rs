@@ -5,6 +5,7 @@
 
 pub mod calc;
 pub mod codex_events;
+pub mod egress_url;
 pub mod journal;
 pub mod settings;
 pub mod stream;

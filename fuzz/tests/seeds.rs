@@ -44,3 +44,8 @@ fn settings() {
 fn stream() {
     check("stream", fuzz::stream::check);
 }
+
+#[test]
+fn egress_url() {
+    check("egress_url", fuzz::egress_url::check);
+}
