@@ -7,6 +7,7 @@ pub mod app_server;
 pub mod calc;
 pub mod child;
 pub mod codex_events;
+pub mod egress_url;
 pub mod journal;
 pub mod random_script;
 pub mod script;

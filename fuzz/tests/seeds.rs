@@ -78,3 +78,8 @@ fn random_scripts() {
 fn skill_header() {
     check("skill_header", fuzz::skill_header::check);
 }
+
+#[test]
+fn egress_url() {
+    check("egress_url", fuzz::egress_url::check);
+}

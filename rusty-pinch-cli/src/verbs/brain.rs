@@ -107,12 +107,13 @@ mod tests {
         let status = runtime.map(|runtime| runtime.block_on(brain_status(&settings, SystemClock.now())));
         let Ok(Ok(mut status)) = status else { panic!("{status:?}") };
         assert!(page(&status).starts_with("1. groq: can't be used: "), "{}", page(&status));
-        assert!(page(&status).ends_with("2. local (examples): ready\n"), "{}", page(&status));
+        assert!(page(&status).contains("\n2. local (examples): ready\n"), "{}", page(&status));
         let member = &mut status.chain[1];
         let at = SystemClock.now();
         (member.breaker, member.until, member.failures) = (BreakerState::Open, Some(at), 3);
+        member.price = None;
         (member.last_error, member.last_failure_at) = (Some("it is down".into()), Some(at));
         let expected = format!("2. local (examples): left alone until {at}\n   last error   {at}: it is down\n");
-        assert!(page(&status).ends_with(&expected), "{}", page(&status));
+        assert!(page(&status).contains(&expected), "{}", page(&status));
     }
 }

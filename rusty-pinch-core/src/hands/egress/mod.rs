@@ -25,7 +25,8 @@ mod resolve;
 #[cfg(feature = "http")]
 mod rules;
 pub(crate) mod settings;
-#[cfg(all(test, feature = "http"))]
+#[cfg(test)]
+#[cfg(feature = "http")]
 mod tests;
 
 use std::fmt::Debug;

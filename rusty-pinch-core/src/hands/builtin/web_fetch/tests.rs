@@ -135,6 +135,7 @@ async fn what_failed_is_told_and_still_framed() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it measures how long the work takes")]
 fn hostile_pages_cost_no_stack_and_little_time() {
     let began = Instant::now();
     for (part, times) in [

@@ -164,8 +164,8 @@ proptest! {
 #[tokio::test]
 async fn what_the_operator_opened_is_reached_and_nothing_beside_it() {
     let allowed = |settings: &str, url: &str| {
-        let mut egress = EgressSettings::default();
-        egress.opened = settings.split(',').map(|item| item.parse().unwrap()).collect();
+        let opened = settings.split(',').map(|item| item.parse().unwrap()).collect();
+        let egress = EgressSettings { opened, ..EgressSettings::default() };
         let rules = super::super::EgressRules::new(&egress);
         let target = rules.check(url);
         target.and_then(|target| match target.host().parse() {
@@ -202,8 +202,7 @@ async fn what_the_operator_opened_is_reached_and_nothing_beside_it() {
         assert_eq!(judged.is_ok(), open, "{settings} {url}: {judged:?}");
     }
     // A name never opens the address of a cloud's metadata; its address does.
-    let mut egress = EgressSettings::default();
-    egress.opened = vec!["meta.local:80".parse().unwrap()];
+    let egress = EgressSettings { opened: vec!["meta.local:80".parse().unwrap()], ..EgressSettings::default() };
     let rules = super::super::EgressRules::new(&egress);
     for (address, open) in
         [("10.0.0.1", true), ("127.0.0.1", true), ("169.254.169.254", false), ("100.100.100.200", false)]

@@ -206,8 +206,8 @@ async fn no_form_of_loopback_reaches_a_real_listener() {
     let waiting = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
     assert!(waiting.is_err(), "somebody connected");
     // The listener itself works: opened, it is reached.
-    let mut settings = EgressSettings::default();
-    settings.opened = vec![format!("127.0.0.1:{port}").parse().unwrap()];
+    let opened = vec![format!("127.0.0.1:{port}").parse().unwrap()];
+    let settings = EgressSettings { opened, ..EgressSettings::default() };
     let open = HttpEgress::builder(&settings).clock(crate::testing::VirtualClock::default()).build();
     let request = get(&format!("http://127.0.0.1:{port}/"));
     let (fetched, ()) = tokio::join!(open.fetch(&request), async {

@@ -62,8 +62,7 @@ fn what_a_refusal_advises_works() {
     {
         let text = told(url);
         let advice = text.split_once("RUSTY_PINCH_EGRESS_ALLOW=").unwrap().1;
-        let mut settings = EgressSettings::default();
-        settings.opened = vec![advice.parse().unwrap()];
+        let settings = EgressSettings { opened: vec![advice.parse().unwrap()], ..EgressSettings::default() };
         EgressRules::new(&settings).check(url).unwrap();
     }
 }

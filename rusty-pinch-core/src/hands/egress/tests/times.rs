@@ -71,8 +71,8 @@ async fn fetched(slow: Slow, request: impl FnOnce(&Fetch) -> Fetch) -> (Result<V
             tokio::spawn(serve(stream, slow));
         }
     });
-    let mut settings = EgressSettings::default();
-    settings.opened = vec![address.to_string().parse().unwrap()];
+    let opened = vec![address.to_string().parse().unwrap()];
+    let settings = EgressSettings { opened, ..EgressSettings::default() };
     let egress = HttpEgress::builder(&settings).clock(VirtualClock::default()).build();
     let began = Instant::now();
     let fetched = egress.fetch(&request(&get(&format!("http://{address}/")))).await;
