@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a bench whose set-up fails has nothing to measure")]
 
 mod disk;
+mod egress;
 mod memory;
 
 criterion::criterion_group!(
@@ -13,6 +14,8 @@ criterion::criterion_group!(
     disk::appends,
     disk::commits,
     disk::tails,
-    disk::turns
+    disk::turns,
+    egress::checks,
+    egress::fetches
 );
 criterion::criterion_main!(hot_paths);
