@@ -6,6 +6,7 @@
 mod budget;
 mod codex;
 mod disk;
+mod egress;
 mod failover;
 mod memory;
 
@@ -20,6 +21,8 @@ criterion::criterion_group!(
     disk::appends,
     disk::commits,
     disk::tails,
-    disk::turns
+    disk::turns,
+    egress::checks,
+    egress::fetches
 );
 criterion::criterion_main!(hot_paths);

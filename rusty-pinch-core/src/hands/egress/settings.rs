@@ -92,6 +92,7 @@ pub struct OpenedTargetError {
 
 impl OpenedTarget {
     /// Whether `address` on `port` is in this range. A name holds no addresses.
+    #[cfg(any(test, feature = "http"))]
     pub(super) fn holds(&self, address: IpAddr, on: u16) -> bool {
         let Self::Range { base, bits, port } = self else { return false };
         let fits = port.map_or(matches!(on, 80 | 443), |port| port == on);
@@ -99,12 +100,14 @@ impl OpenedTarget {
     }
 
     /// Whether this is `host` on `port`.
+    #[cfg(any(test, feature = "http"))]
     pub(super) fn names(&self, name: &str, on: u16) -> bool {
         matches!(self, Self::Name { host, port } if host == name && *port == on)
     }
 }
 
 /// Whether the first `bits` of both addresses are the same.
+#[cfg(any(test, feature = "http"))]
 pub(super) fn in_range(address: IpAddr, base: IpAddr, bits: u8) -> bool {
     let (address, base, width) = match (address, base) {
         (IpAddr::V4(address), IpAddr::V4(base)) => (address.to_bits().into(), base.to_bits().into(), 32),

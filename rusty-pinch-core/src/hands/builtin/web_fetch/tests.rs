@@ -137,7 +137,6 @@ async fn what_failed_is_told_and_still_framed() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "it measures how long the work takes")]
 fn hostile_pages_cost_no_stack_and_little_time() {
-    let began = Instant::now();
     for (part, times) in [
         ("<div>", 200_000),
         ("<b><i>", 90_000),
@@ -156,12 +155,14 @@ fn hostile_pages_cost_no_stack_and_little_time() {
         ("<title>", 150_000),
         ("<li>x", 200_000),
     ] {
+        let began = Instant::now();
         let text = text::of_html(&part.repeat(times));
+        // A second on a busy machine; the square of a megabyte would be hours.
+        assert!(began.elapsed() < Duration::from_secs(30), "{part}: {:?}", began.elapsed());
         assert!(text.len() <= 3 * 1024 * 1024, "{part}: {}", text.len());
     }
     // Attributes by the thousand, and one that is a megabyte long.
     let attributes: String = (0..100_000).map(|at| format!(" a{at}=1")).collect();
     assert_eq!(text::of_html(&format!("<p{attributes}>x")), "x");
     assert_eq!(text::of_html(&format!("<p a='{}'>x", "y".repeat(1_000_000))), "x");
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
