@@ -13,6 +13,7 @@ mod preview;
 mod program;
 mod turn;
 mod verbs;
+mod when;
 
 fn main() -> std::process::ExitCode {
     program::main()

@@ -1,7 +1,8 @@
 //! Running one turn for a person or a script, and saying what came of it.
 
 use rusty_pinch_core::{
-    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Turn, TurnPath, TurnReport, TurnStatus,
+    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Turn, TurnPath, TurnRecord, TurnReport,
+    TurnStatus,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +53,14 @@ pub(crate) struct Conclusion {
     pub(crate) text: String,
     pub(crate) json: Value,
     pub(crate) approval: Option<Box<Approval>>,
+    /// That another provider than the first one answered, and why.
+    instead: Option<String>,
+}
+
+/// That another provider than the first answered, for people: they should know whose answer it is.
+fn stood_in(record: &TurnRecord) -> Option<String> {
+    let first = record.tried.iter().find(|tried| tried.who.brain != record.provider)?;
+    Some(format!("`{}` answered, because `{}` did not: {}", record.provider, first.who.brain, first.why))
 }
 
 /// Sorts a report into a conclusion or a failure.
@@ -83,8 +92,9 @@ pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Co
         _ => None,
     };
     let record = record.redacted(&runtime.output.redactor);
+    let instead = stood_in(&record);
     let json = json!({"status": status, "reply": text, "approval": approval, "turn": record});
-    Ok(Conclusion { code, text, json, approval })
+    Ok(Conclusion { code, text, json, approval, instead })
 }
 
 async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
@@ -95,8 +105,16 @@ async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
 }
 
 impl Conclusion {
-    /// Tells on standard error that the tool of the turn failed, which is an answer too.
+    /// Tells a person that another provider than the first answered; scripts have the turn's line.
+    pub(crate) fn tell_stand_in(&self, output: &Output) {
+        if let Some(instead) = self.instead.as_deref().filter(|_| output.tells_people) {
+            output.warning(instead);
+        }
+    }
+
+    /// Tells on standard error who stood in, and that the tool of the turn failed, which is an answer too.
     pub(crate) fn complain(&self, output: &Output) {
+        self.tell_stand_in(output);
         let (did_what, fix) = match self.code {
             Code::Failed => ("failed", "`rusty-pinch tools list` shows the tools and how to call them"),
             Code::Refused => ("was refused", "RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"),
