@@ -1,8 +1,7 @@
 //! Running one turn for a person or a script, and saying what came of it.
 
 use rusty_pinch_core::{
-    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Turn, TurnPath, TurnRecord, TurnReport,
-    TurnStatus,
+    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, Tried, Turn, TurnPath, TurnReport, TurnStatus,
 };
 use serde_json::{Value, json};
 
@@ -58,9 +57,9 @@ pub(crate) struct Conclusion {
 }
 
 /// That another provider than the first answered, for people: they should know whose answer it is.
-fn stood_in(record: &TurnRecord) -> Option<String> {
-    let first = record.tried.iter().find(|tried| tried.who.brain != record.provider)?;
-    Some(format!("`{}` answered, because `{}` did not: {}", record.provider, first.who.brain, first.why))
+fn stood_in(provider: &str, tried: &[Tried]) -> Option<String> {
+    let first = tried.iter().find(|tried| tried.who.brain != provider)?;
+    Some(format!("`{provider}` answered, because `{}` did not: {}", first.who.brain, first.why))
 }
 
 /// Sorts a report into a conclusion or a failure.
@@ -92,7 +91,7 @@ pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Co
         _ => None,
     };
     let record = record.redacted(&runtime.output.redactor);
-    let instead = stood_in(&record);
+    let instead = stood_in(&record.provider, &record.tried);
     let json = json!({"status": status, "reply": text, "approval": approval, "turn": record});
     Ok(Conclusion { code, text, json, approval, instead })
 }
@@ -188,7 +187,22 @@ fn rest(shown: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rest;
+    use rusty_pinch_core::{Answerer, Tried};
+
+    use super::{rest, stood_in};
+
+    #[test]
+    fn a_person_is_told_who_stood_in_and_not_of_accounts_of_who_answered() {
+        let tried = |brain: &str, why: &str| Tried {
+            who: Answerer { brain: brain.into(), model: "m".into(), account: None },
+            why: why.into(),
+        };
+        let all = [tried("codex", "it is down"), tried("groq", "it is slow")];
+        let told = stood_in("local", &all);
+        assert_eq!(told.as_deref(), Some("`local` answered, because `codex` did not: it is down"));
+        assert_eq!(stood_in("codex", &all[..1]), None, "another account of the same provider");
+        assert_eq!(stood_in("codex", &[]), None);
+    }
 
     #[test]
     fn an_answer_is_shown_once() {

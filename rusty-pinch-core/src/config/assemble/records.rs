@@ -38,6 +38,8 @@ fn of_member(member: &MemberStatus) -> Vec<Check> {
     let mut checks = Vec::new();
     if member.breaker == BreakerState::Open {
         checks.push(left_alone(format!("`{}`", member.provider), member.until, &member.last_error));
+    } else if let Some(error) = member.last_error.as_deref().filter(|_| member.failures > 0) {
+        checks.push(Check::note("brain", format!("`{}` failed when it was last asked: {error}", member.provider)));
     }
     #[cfg(feature = "codex")]
     for account in member.accounts.iter().filter(|account| account.skipped_until.is_some() || !account.healthy) {
