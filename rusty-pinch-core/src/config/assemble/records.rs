@@ -8,7 +8,7 @@ use crate::config::doctor::Check;
 use crate::data::Timestamp;
 use crate::store::{Key, StoreError};
 
-/// Whether the records can be read; nothing is made where there are none. For reports, beside [`examine`].
+/// Whether the records can be read; nothing is made where there are none. For reports, beside [`examine`](super::examine).
 ///
 /// It opens them as a turn does, and reads one: damage further inside shows when it is read. Where they can be read, it
 /// also tells which providers and accounts are left alone at `now` because of what they answered before.
