@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 
 use rusty_pinch_core::config::AssembleError;
 use rusty_pinch_core::{
-    ApprovalError, BrainError, ErrorClass, PulseError, QueueError, Redactor, RequestId, SettingsError, StoreError,
-    TelemetryError, ToolKind, TurnError, WorkError,
+    ApprovalError, BrainError, ErrorClass, Provider, PulseError, QueueError, Redactor, RequestId, SettingsError,
+    StoreError, TelemetryError, ToolKind, TurnError, WorkError,
 };
 use serde_json::{Value, json};
 
@@ -202,7 +202,20 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::Store(error) => store_fix(error)?,
         TurnError::DeadlineExceeded { .. } => return Some(format!("{resume} goes on")),
         // It says itself what raises the cap.
-        TurnError::Brain(error) if matches!(error.failure(), BrainError::OverBudget { .. }) => return None,
+        TurnError::Brain(error) if matches!(error.failure(), BrainError::OverBudget { .. }) => {
+            return Some(format!("the message is kept; {resume} goes on when the cap allows it"));
+        }
+        TurnError::Brain(error) if is_slow_codex(error) => {
+            return Some(format!(
+                "the message is kept; RUSTY_PINCH_CODEX_TIMEOUT_SECS gives it more time, and `rusty-pinch codex \
+                 healthcheck` tells whether the program works; {resume} asks again"
+            ));
+        }
+        TurnError::Brain(error) if matches!(error.failure(), BrainError::NoAccount { .. }) => {
+            return Some(format!(
+                "the message is kept; `rusty-pinch codex status` shows the accounts, and {resume} asks again"
+            ));
+        }
         TurnError::Brain(BrainError::AllFailed { .. }) => {
             return Some(format!(
                 "the message is kept; {resume} asks again, and `rusty-pinch brain status` shows each"
@@ -215,7 +228,10 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
                 ));
             }
             ErrorClass::FailOver => {
-                "`rusty-pinch doctor` shows what is set; RUSTY_PINCH_PROVIDER=local works without a provider"
+                return Some(format!(
+                    "the message is kept; {resume} asks again when that is mended, and `rusty-pinch doctor` shows what is \
+                     set"
+                ));
             }
             ErrorClass::Never => return Some(format!("the message is kept; {resume} asks again")),
         },
@@ -229,6 +245,11 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         _ => return None,
     };
     Some(fix.to_owned())
+}
+
+/// Whether Codex was too slow, or a program that is none never ended.
+fn is_slow_codex(error: &BrainError) -> bool {
+    matches!(error.failure(), BrainError::TimedOut { brain, .. } if brain == Provider::Codex.name())
 }
 
 /// What to do about `error`, where it does not say so itself.

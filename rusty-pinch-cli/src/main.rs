@@ -14,6 +14,7 @@ mod program;
 mod sandbox;
 mod turn;
 mod verbs;
+mod when;
 
 fn main() -> std::process::ExitCode {
     // Before anything else: as the child that runs a skill, this program has no settings, no logs and one thread.

@@ -16,14 +16,17 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// A person reads standard output.
     pub(crate) is_terminal: bool,
+    /// A person reads standard error, where turns have no lines then.
+    pub(crate) tells_people: bool,
     colours: bool,
     pub(crate) redactor: Redactor,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        let colours = io::stderr().is_terminal() && !environment::no_color();
-        Self { json, is_terminal: io::stdout().is_terminal(), colours, redactor: Redactor::default() }
+        let tells_people = io::stderr().is_terminal();
+        let colours = tells_people && !environment::no_color();
+        Self { json, is_terminal: io::stdout().is_terminal(), tells_people, colours, redactor: Redactor::default() }
     }
 
     /// Whether a verb whose result is data prints JSON: when asked to, and whenever a program reads it.

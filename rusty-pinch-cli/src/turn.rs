@@ -1,7 +1,8 @@
 //! Running one turn for a person or a script, and saying what came of it.
 
 use rusty_pinch_core::{
-    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, ToolName, Turn, TurnPath, TurnReport, TurnStatus,
+    Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, ToolName, Tried, Turn, TurnPath, TurnReport,
+    TurnStatus,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +53,14 @@ pub(crate) struct Conclusion {
     pub(crate) text: String,
     pub(crate) json: Value,
     pub(crate) approval: Option<Box<Approval>>,
+    /// That another provider than the first one answered, and why.
+    instead: Option<String>,
+}
+
+/// That another provider than the first answered, for people: they should know whose answer it is.
+fn stood_in(provider: &str, tried: &[Tried]) -> Option<String> {
+    let first = tried.iter().find(|tried| tried.who.brain != provider)?;
+    Some(format!("`{provider}` answered, because `{}` did not: {}", first.who.brain, first.why))
 }
 
 /// Sorts a report into a conclusion or a failure.
@@ -83,8 +92,9 @@ pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Co
         _ => None,
     };
     let record = record.redacted(&runtime.output.redactor);
+    let instead = stood_in(&record.provider, &record.tried);
     let json = json!({"status": status, "reply": text, "approval": approval, "turn": record});
-    Ok(Conclusion { code, text, json, approval })
+    Ok(Conclusion { code, text, json, approval, instead })
 }
 
 async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
@@ -95,8 +105,16 @@ async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
 }
 
 impl Conclusion {
-    /// Tells on standard error that the tool of the turn failed, which is an answer too.
+    /// Tells a person that another provider than the first answered; scripts have the turn's line.
+    pub(crate) fn tell_stand_in(&self, output: &Output) {
+        if let Some(instead) = self.instead.as_deref().filter(|_| output.tells_people) {
+            output.warning(instead);
+        }
+    }
+
+    /// Tells on standard error who stood in, and that the tool of the turn failed, which is an answer too.
     pub(crate) fn complain(&self, output: &Output) {
+        self.tell_stand_in(output);
         let (did_what, fix) = match self.code {
             Code::Failed => ("failed", None),
             Code::Refused => {
@@ -204,7 +222,22 @@ fn rest(shown: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rest;
+    use rusty_pinch_core::{Answerer, Tried};
+
+    use super::{rest, stood_in};
+
+    #[test]
+    fn a_person_is_told_who_stood_in_and_not_of_accounts_of_who_answered() {
+        let tried = |brain: &str, why: &str| Tried {
+            who: Answerer { brain: brain.into(), model: "m".into(), account: None },
+            why: why.into(),
+        };
+        let all = [tried("codex", "it is down"), tried("groq", "it is slow")];
+        let told = stood_in("local", &all);
+        assert_eq!(told.as_deref(), Some("`local` answered, because `codex` did not: it is down"));
+        assert_eq!(stood_in("codex", &all[..1]), None, "another account of the same provider");
+        assert_eq!(stood_in("codex", &[]), None);
+    }
 
     #[test]
     fn an_answer_is_shown_once() {

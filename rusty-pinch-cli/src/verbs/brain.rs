@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use rusty_pinch_core::config::{BrainStatus, BreakerState, MemberStatus, brain_status, reset_breakers};
-use rusty_pinch_core::{Clock, Provider, SystemClock};
+use rusty_pinch_core::{Clock, Provider, SystemClock, Timestamp};
 use serde_json::json;
 
 use crate::arguments::{Brain, Reset};
 use crate::failure::{Code, Failure};
 use crate::program::Program;
+use crate::verbs::codex::account_line;
 use crate::verbs::stats::spend_page;
+use crate::when;
 
 pub(crate) async fn run(program: &Program, arguments: Brain) -> Result<Code, Failure> {
     match arguments {
@@ -19,16 +21,17 @@ pub(crate) async fn run(program: &Program, arguments: Brain) -> Result<Code, Fai
 }
 
 async fn status(program: &Program) -> Result<Code, Failure> {
-    let status = brain_status(&program.settings, SystemClock.now()).await?;
+    let now = SystemClock.now();
+    let status = brain_status(&program.settings, now).await?;
     if program.output.data_as_json() {
         program.output.json(&status)?;
     } else {
-        program.output.text(&page(&status))?;
+        program.output.text(&page(&status, now))?;
     }
     Ok(Code::Done)
 }
 
-fn page(status: &BrainStatus) -> String {
+fn page(status: &BrainStatus, now: Timestamp) -> String {
     let mut page = String::new();
     if let Some(why) = &status.provider_reason {
         // Writing to a string can't fail.
@@ -36,27 +39,37 @@ fn page(status: &BrainStatus) -> String {
     }
     for (index, member) in status.chain.iter().enumerate() {
         let model = member.model.as_deref().map_or_else(String::new, |model| format!(" ({model})"));
-        let _ = writeln!(page, "{}. {}{model}: {}", index + 1, member.provider, state(member));
+        let _ = writeln!(page, "{}. {}{model}: {}", index + 1, member.provider, state(member, now));
         if let Some(price) = &member.price {
             let _ = writeln!(page, "   price        {price}");
         }
         if let (Some(error), Some(at)) = (&member.last_error, member.last_failure_at) {
-            let _ = writeln!(page, "   last error   {at}: {error}");
+            let _ = writeln!(page, "   last error   {}: {error}", when::ago(at, now));
         }
         if let Some(at) = member.last_success_at {
-            let _ = writeln!(page, "   last answer  {at}");
+            let _ = writeln!(page, "   last answer  {}", when::ago(at, now));
+        }
+        for account in &member.accounts {
+            let line = account_line(account, now).replace('\n', "\n   ");
+            let _ = writeln!(page, "   account      {}", line.trim_end());
         }
     }
     page.push_str(&status.spend.as_ref().map(spend_page).unwrap_or_default());
     page
 }
 
-fn state(member: &MemberStatus) -> String {
+fn state(member: &MemberStatus, now: Timestamp) -> String {
     if let Some(problem) = &member.problem {
         return format!("can't be used: {problem}");
     }
-    let until = member.until.map_or_else(String::new, |until| format!(" until {until}"));
+    let until = member.until.map_or_else(String::new, |until| format!(" until {}", when::until(until, now)));
+    let pauses: Option<Vec<_>> = member.accounts.iter().map(|account| account.skipped_until).collect();
+    let first = pauses.and_then(|pauses| pauses.into_iter().min());
     match member.breaker {
+        BreakerState::Closed if first.is_some() => {
+            let until = first.map_or_else(String::new, |until| when::until(until, now));
+            format!("every account is left alone, the first until {until}")
+        }
         BreakerState::Closed if member.failures == 0 => "ready".to_owned(),
         BreakerState::Closed => format!("ready, after {} failures in a row", member.failures),
         BreakerState::Open => format!("left alone{until}"),
@@ -75,8 +88,8 @@ async fn reset(program: &Program, arguments: Reset) -> Result<Code, Failure> {
     }
     let names: Vec<_> = reset.iter().map(|provider| provider.name()).collect();
     program.output.text(&match names.as_slice() {
-        [] => "Every breaker is closed already.".to_owned(),
-        names => format!("Closed the breaker of {}.", names.join(", ")),
+        [] => "Nobody is left alone; there was nothing to reset.".to_owned(),
+        names => format!("Asked again from now on: {}.", names.join(", ")),
     })?;
     Ok(Code::Done)
 }
@@ -106,14 +119,17 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let status = runtime.map(|runtime| runtime.block_on(brain_status(&settings, SystemClock.now())));
         let Ok(Ok(mut status)) = status else { panic!("{status:?}") };
-        assert!(page(&status).starts_with("1. groq: can't be used: "), "{}", page(&status));
-        assert!(page(&status).contains("\n2. local (examples): ready\n"), "{}", page(&status));
-        let member = &mut status.chain[1];
         let at = SystemClock.now();
-        (member.breaker, member.until, member.failures) = (BreakerState::Open, Some(at), 3);
-        member.price = None;
+        assert!(page(&status, at).starts_with("1. groq: can't be used: "), "{}", page(&status, at));
+        assert!(page(&status, at).contains("2. local (examples): ready\n"), "{}", page(&status, at));
+        let member = &mut status.chain[1];
+        let until = at + std::time::Duration::from_secs(30);
+        (member.breaker, member.until, member.failures) = (BreakerState::Open, Some(until), 3);
         (member.last_error, member.last_failure_at) = (Some("it is down".into()), Some(at));
-        let expected = format!("2. local (examples): left alone until {at}\n   last error   {at}: it is down\n");
-        assert!(page(&status).contains(&expected), "{}", page(&status));
+        (member.price, status.spend) = (None, None);
+        let (until, ago) = (when::until(until, at), when::ago(at, at));
+        let expected = format!("2. local (examples): left alone until {until}\n   last error   {ago}: it is down\n");
+        assert!(expected.contains("(in 3"), "{expected}");
+        assert!(page(&status, at).ends_with(&expected), "{}", page(&status, at));
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use rusty_pinch_core::config::codex_work;
 use rusty_pinch_core::{
-    AccountStatus, BrainError, CodexStatus, CodexTask, CodexWork, FinishedTask, Lane, PoolStatus, QueueReason,
-    Submitted, TaskEnding, Worked, codex_login_of,
+    AccountStatus, BrainError, Clock, CodexStatus, CodexTask, CodexWork, FinishedTask, Lane, PoolStatus, QueueReason,
+    Submitted, SystemClock, TaskEnding, Timestamp, Worked, codex_login_of,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::arguments::{Codex, Generate};
 use crate::failure::{Code, Failure, with_causes};
 use crate::message;
 use crate::program::Program;
+use crate::when;
 
 /// What is said when there was nothing to do.
 const NOOP: &str = "queue is empty or throttled by rate-limit guard";
@@ -29,7 +30,7 @@ pub(crate) async fn run(program: &Program, arguments: Codex) -> Result<Code, Fai
     match arguments {
         Codex::Status => {
             let status = work.status().await?;
-            show(program, &status_json(program, Some(&status)), &page(&status))
+            show(program, &status_json(program, Some(&status)), &page(&status, SystemClock.now()))
         }
         Codex::Healthcheck => healthcheck(program, &work).await,
         Codex::Generate(arguments) => generate(program, &work, arguments).await,
@@ -68,22 +69,32 @@ fn status_json(program: &Program, status: Option<&CodexStatus>) -> Value {
     })
 }
 
-fn page(status: &CodexStatus) -> String {
+fn page(status: &CodexStatus, now: Timestamp) -> String {
     let PoolStatus { accounts, remaining_percent, background_at, .. } = &status.pool;
-    let mut page = accounts.iter().fold(String::new(), |page, account| page + account_line(account).as_str());
+    let mut page = accounts.iter().fold(String::new(), |page, account| page + account_line(account, now).as_str());
     // Writing to a string can't fail.
     let _ = match remaining_percent {
         Some(percent) => writeln!(page, "{percent} % of the quota is left"),
         None => writeln!(page, "no account can be used"),
     };
     if let Some(at) = background_at {
-        let _ = writeln!(page, "the rest is kept for people; background work goes on at {at}");
+        let _ = writeln!(
+            page,
+            "background work waits until {}: no more is left than is kept for people",
+            when::until(*at, now)
+        );
     }
     let waiting = status.open.iter().filter(|task| !task.running).count();
     let _ = writeln!(page, "{waiting} of {} tasks wait in the queue", status.queue_capacity);
     for task in &status.open {
         let state = if task.running { "running" } else { "waiting" };
-        let _ = write!(page, "  {} {state} since {} for {:?}", task.task_id, task.enqueued_at, task.purpose);
+        let _ = write!(
+            page,
+            "  {} {state} for {:?}, queued {}",
+            task.task_id,
+            task.purpose,
+            when::ago(task.enqueued_at, now)
+        );
         let _ = match &task.last_error {
             Some(error) => writeln!(page, ", {} attempts: {error}", task.attempts),
             None => writeln!(page),
@@ -92,8 +103,13 @@ fn page(status: &CodexStatus) -> String {
     page
 }
 
-fn account_line(account: &AccountStatus) -> String {
-    let health = if account.healthy { "ok" } else { "failing" };
+/// How an account stands, in a line and its last error.
+pub(crate) fn account_line(account: &AccountStatus, now: Timestamp) -> String {
+    let health = match (account.healthy, account.last_used_at.or(account.last_healthcheck_at)) {
+        (false, _) => "failing",
+        (true, None) => "untried",
+        (true, Some(_)) => "ok",
+    };
     let mut line = format!(
         "{:<16} {health:<8} {:>3} % left, {} of {} requests used",
         account.id.as_str(),
@@ -103,7 +119,7 @@ fn account_line(account: &AccountStatus) -> String {
     );
     if let Some(until) = account.skipped_until {
         // Writing to a string can't fail.
-        let _ = write!(line, ", skipped until {until}");
+        let _ = write!(line, ", left alone until {}", when::until(until, now));
     }
     if let Some(error) = &account.last_error {
         let _ = write!(line, "\n  {error}");
@@ -168,7 +184,10 @@ fn worked_on(program: &Program, worked: Worked, failed: &str) -> Result<Code, Fa
         }
         Worked::Nothing { error } => {
             let why = error.as_ref().map(|error| with_causes(error));
-            let text = why.clone().unwrap_or_else(|| "No task is due.".to_owned());
+            let text = match &why {
+                Some(why) => format!("Nothing was asked: {why}"),
+                None => "No task is due.".to_owned(),
+            };
             (json!({"status": "noop", "message": NOOP, "reason": why}), text, Code::Done)
         }
         Worked::Lost { task_id } => {
@@ -200,10 +219,16 @@ fn ended(finished: &FinishedTask) -> (Value, String) {
 }
 
 async fn results(program: &Program, work: &CodexWork) -> Result<Code, Failure> {
-    let results = work.results().await?;
+    let (results, now) = (work.results().await?, SystemClock.now());
     let lines = results.iter().fold(String::new(), |mut page, finished| {
         // Writing to a string can't fail.
-        let _ = writeln!(page, "{} for {:?}, {}", finished.task_id, finished.purpose, finished.finished_at);
+        let _ = writeln!(
+            page,
+            "{} for {:?}, over {}",
+            finished.task_id,
+            finished.purpose,
+            when::ago(finished.finished_at, now)
+        );
         page + ended(finished).1.as_str() + "\n"
     });
     let text = if results.is_empty() { "No task is over yet." } else { &lines };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use rusty_pinch_core::config::{CheckStatus, Report, examine, examine_records, examine_sandbox};
-use rusty_pinch_core::{Settings, SettingsError};
+use rusty_pinch_core::{Clock, Settings, SettingsError, SystemClock};
 use tokio::runtime::Runtime as Tokio;
 
 use crate::failure::{Code, Failure};
@@ -16,10 +16,10 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<Code, Failure> {
     let mut report = examine(settings);
-    if let Ok(settings) = settings
-        && let Some(check) = tokio.block_on(examine_records(settings))
-    {
-        report.check(check);
+    if let Ok(settings) = settings {
+        for check in tokio.block_on(examine_records(settings, SystemClock.now())) {
+            report.check(check);
+        }
     }
     report.check(tokio.block_on(examine_sandbox(&sandbox::command())));
     if output.json {

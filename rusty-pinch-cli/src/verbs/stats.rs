@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use rusty_pinch_core::config::spend_today;
-use rusty_pinch_core::{BudgetReport, CapStatus, CapUnit, LaneSpend, ModelSpend, Snapshot, TelemetryFile};
+use rusty_pinch_core::{BudgetReport, CapStatus, CapUnit, Lane, LaneSpend, ModelSpend, Snapshot, TelemetryFile};
 use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure, with_causes};
@@ -54,11 +54,26 @@ fn page(snapshot: &Snapshot) -> String {
     if let Some(Value::Object(turn)) = &snapshot.last_turn {
         page.push_str("last turn\n");
         for (name, value) in turn.iter().filter(|(_, value)| !value.is_null()) {
+            if name == "tried" {
+                page.push_str(&tried(value));
+                continue;
+            }
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let _ = writeln!(page, "  {name:<20} {value}");
         }
     }
     page
+}
+
+/// Who was asked in vain, a line each.
+fn tried(value: &Value) -> String {
+    let each = value.as_array().into_iter().flatten();
+    each.fold(String::new(), |mut page, tried| {
+        let field = |name| tried.get(name).and_then(Value::as_str).unwrap_or("?");
+        // Writing to a string can't fail.
+        let _ = writeln!(page, "  {:<20} {}: {}", "tried in vain", field("brain"), field("why"));
+        page
+    })
 }
 
 /// What was spent today, and the caps.
@@ -92,6 +107,7 @@ fn lane_text(lane: &LaneSpend) -> String {
 
 fn model_text(model: &ModelSpend) -> String {
     let ModelSpend { provider, model: name, calls, input_tokens, output_tokens, usd, .. } = model;
+    let lane = if model.lane == Lane::Background { " in the background" } else { "" };
     let price = match model.unpriced_tokens {
         0 => format!("${usd}"),
         _ => "no known price".to_owned(),
@@ -100,7 +116,7 @@ fn model_text(model: &ModelSpend) -> String {
         0 => String::new(),
         calls => format!(", {calls} of the calls estimated"),
     };
-    format!("{provider} {name}: {calls} calls, {input_tokens} tokens in, {output_tokens} out, {price}{estimated}")
+    format!("{provider} {name}{lane}: {calls} calls, {input_tokens} tokens in, {output_tokens} out, {price}{estimated}")
 }
 
 #[cfg(test)]
@@ -109,7 +125,7 @@ mod tests {
 
     use rusty_pinch_core::testing::ScriptedBrain;
     use rusty_pinch_core::{
-        Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, Lane, MemoryStore,
+        Billing, Brain, Budget, BudgetConfig, CapLimit, Caps, Clock, CompletionRequest, Deltas, MemoryStore,
         SystemClock,
     };
 

@@ -54,6 +54,8 @@ fn status_shows_the_chain_and_reset_closes_its_breakers() {
     assert_eq!((&second["breaker"], &second["failures"]), (&json!("open"), &json!(1)), "{after}");
     assert!(second["last_error"].as_str().unwrap().contains("credentials") && second["until"].is_string(), "{after}");
     assert!(after["chain"][2]["last_success_at"].is_string(), "{after}");
+    let doctor = world.ok(&["doctor"]).stdout;
+    assert!(doctor.contains("`compatible` is left alone until 2") && doctor.contains("127.0.0.1:9"), "{doctor}");
     assert_eq!(server.request_count(), 1, "looking asks nobody");
 
     let nobody = world.run(&["brain", "reset", "--provider", "groq"]);

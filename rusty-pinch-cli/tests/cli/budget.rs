@@ -44,7 +44,8 @@ fn b6_a_cap_refuses_the_next_message_and_says_which_and_until_when() {
         "RUSTY_PINCH_BUDGET_DAY_USD raises it",
     ];
     let refused = world.run(&["run", "--session", "b", "--message", "again"]).failed(4, &parts);
-    assert!(refused.stdout.is_empty() && !refused.stderr.contains("fix: "), "{refused:?}");
+    let fix = "fix: the message is kept; `rusty-pinch resume --session b` goes on when the cap allows it";
+    assert!(refused.stdout.is_empty() && refused.stderr.contains(fix), "{refused:?}");
     assert_eq!((server.request_count(), &refused.turns()[0]["status"]), (1, &json!("error")));
     let json = world.run(&["run", "--json", "--message", "again"]);
     assert_eq!((json.code, &json.json()["exit_code"]), (4, &json!(4)));
@@ -224,4 +225,17 @@ fn a_price_file_that_breaks_its_rules_stops_the_program_before_it_spends_anythin
         let ran = finish(world.command(&["run", "--message", "hello"]).env(name, value).spawn().unwrap(), None);
         ran.failed(3, &[name, value, rule, "fix: "]);
     }
+}
+
+#[test]
+fn a_cap_that_allows_no_call_at_all_is_a_warning() {
+    let world = World::new().with("RUSTY_PINCH_BUDGET_TURN_TOKENS", "4096").with("RUSTY_PINCH_BUDGET_DAY_TOKENS", "0");
+    let doctor = world.ok(&["doctor"]).stdout;
+    assert!(
+        doctor.contains("status: warning\n") && doctor.contains("RUSTY_PINCH_BUDGET_TURN_TOKENS is 4096"),
+        "{doctor}"
+    );
+    assert!(!doctor.contains("RUSTY_PINCH_BUDGET_DAY_TOKENS is"), "0 is meant so: {doctor}");
+    let enough = world.with("RUSTY_PINCH_BUDGET_ANSWER_TOKENS", "1000").ok(&["doctor"]).stdout;
+    assert!(enough.contains("status: ok\n"), "{enough}");
 }

@@ -275,3 +275,35 @@ fn b6_a_cap_on_background_work_makes_a_task_wait_for_the_next_day_and_a_person_i
         json!("spending_cap")
     );
 }
+
+#[test]
+fn doctor_and_brain_status_tell_of_each_account_and_reset_ends_the_pauses() {
+    let world = bare("exit 7").with("RUSTY_PINCH_CODEX_ACCOUNTS", "a|KEY_A;b").with("KEY_A", "sk-aaaaaaaaaa");
+    let world = world.with("RUSTY_PINCH_PROVIDER", "codex,local");
+    let doctor = world.ok(&["doctor"]).stdout;
+    for part in [
+        "codex_accounts: a has a key in KEY_A; b is not logged in\n",
+        "api_key_loaded: true\n",
+        "status: warning\n",
+        "the account `b` of Codex has no key and is not logged in",
+    ] {
+        assert!(doctor.contains(part), "{part:?} is not in {doctor}");
+    }
+    assert!(!doctor.contains("is left alone"), "{doctor}");
+    world.run(&["codex", "healthcheck"]).failed(1, &[]);
+
+    let accounts = |world: &World| world.ok(&["brain", "status"]).json()["chain"][0]["accounts"].clone();
+    let found = accounts(&world);
+    assert!(found[0]["skipped_until"].is_string() && found[1]["healthy"] == json!(false), "{found}");
+    let doctor = world.ok(&["doctor"]).stdout;
+    assert!(doctor.contains("the account `a` of Codex is left alone until 2"), "{doctor}");
+    assert!(doctor.contains("exit code 7) and said nothing"), "{doctor}");
+    // The chain answers all the same.
+    world.ok(&["run", "--message", "what is 17 * 23?"]);
+
+    assert_eq!(world.ok(&["brain", "reset", "--provider", "local"]).json(), json!({"reset": []}));
+    assert_eq!(world.ok(&["brain", "reset"]).json(), json!({"reset": ["codex"]}));
+    let found = accounts(&world);
+    assert_eq!((&found[0]["skipped_until"], &found[1]["healthy"]), (&Value::Null, &json!(true)), "{found}");
+    assert_eq!(world.ok(&["brain", "reset"]).json(), json!({"reset": []}));
+}

@@ -262,7 +262,7 @@ fn listed(tried: &[Tried]) -> String {
 }
 
 fn until(at: &Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| format!("; it may be asked again at {at}"))
+    at.map_or_else(String::new, |at| format!("; it may be asked again at {}", at.rounded_up()))
 }
 
 impl BrainError {

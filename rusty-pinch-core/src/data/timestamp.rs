@@ -43,6 +43,15 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The first whole second that is not before this: how people are told until when to wait.
+    pub const fn rounded_up(self) -> Self {
+        const SECOND: i64 = 1_000_000_000;
+        match self.0.rem_euclid(SECOND) {
+            0 => self,
+            part => Self(self.0.saturating_add(SECOND - part)),
+        }
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -121,6 +130,15 @@ mod tests {
         }
         assert_eq!(Timestamp::from_millis(1_500).to_string(), "1970-01-01T00:00:01.5Z");
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_too_short() {
+        for (nanos, seconds) in [(0, 0), (1, 1), (1_000_000_000, 1), (1_000_000_001, 2), (-1, 0), (-1_000_000_001, -1)]
+        {
+            assert_eq!(Timestamp::from_nanos(nanos).rounded_up().as_nanos(), seconds * 1_000_000_000, "{nanos}");
+        }
+        assert_eq!(Timestamp::from_nanos(i64::MAX).rounded_up().as_nanos(), i64::MAX);
     }
 
     #[test]

@@ -173,6 +173,7 @@ impl Repl<'_> {
             Ok(conclusion) if output.json => output.json_line(&conclusion.json)?,
             Ok(conclusion) => {
                 output.text(&ended.rest_of(&conclusion.text))?;
+                conclusion.tell_stand_in(output);
                 if let Some(approval) = conclusion.approval {
                     output.aside("Type /approve to run it, or /reject and why.")?;
                     self.waiting = Some(approval.token);

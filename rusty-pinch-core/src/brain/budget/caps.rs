@@ -235,7 +235,7 @@ pub(in crate::brain) fn reset(over: &Exceeded, resets_at: &Option<Timestamp>) ->
     match (over.scope, resets_at) {
         (CapScope::Turn, _) => format!("it never resets, and the next message has its own; {variable} raises it"),
         (CapScope::Session, _) => format!("it never resets, and another session has its own; {variable} raises it"),
-        (_, Some(at)) => format!("it resets at {at}; {variable} raises it"),
+        (_, Some(at)) => format!("it resets at {}; {variable} raises it", at.rounded_up()),
         (_, None) => format!("{variable} raises it"),
     }
 }

@@ -58,7 +58,10 @@ impl Account {
             .and_then(|catalogue| catalogue::without_tools(catalogue, model, self.config.context_tokens));
         let Some(stripped) = stripped else {
             let why = self.complaint(&exit);
-            return Err(program(format!("it gives no catalogue of models that tools could be taken out of: {why}")));
+            let path = self.config.program.display();
+            return Err(program(format!(
+                "asked for its models, `{path}` did not give them as the Codex CLI does: {why}"
+            )));
         };
         Ok(Arc::clone(lock(&self.catalogue).insert(stripped.into())))
     }

@@ -13,6 +13,8 @@ use crate::sys::{Clock, Ending, Exit, Lines, Spawn, SpawnError};
 
 /// How long one run of the program may take.
 const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+/// How much is shown of what is no version.
+const VERSION_CHARS_SHOWN: usize = 60;
 /// What the program is asked, where nobody says otherwise.
 pub const CODEX_HEALTHCHECK_ARGUMENTS: [&str; 1] = ["--version"];
 
@@ -93,6 +95,7 @@ fn version(exit: Result<Exit, SpawnError>) -> Result<String, String> {
     if is_codex && words.any(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit())) {
         return Ok(line);
     }
+    let line: String = line.chars().take(VERSION_CHARS_SHOWN).collect();
     Err(format!(
         "it is not the Codex CLI: asked for its version it printed {line:?}; correct RUSTY_PINCH_CODEX_CLI_BIN"
     ))
@@ -113,6 +116,9 @@ fn worked(exit: Result<Exit, SpawnError>) -> Result<String, String> {
         ending => {
             let said = Some(first(&exit.stderr.bytes)).filter(|said| !said.is_empty());
             let said = said.unwrap_or_else(|| first(&exit.stdout.bytes));
+            if said.is_empty() {
+                return Err(format!("the program failed ({ending}) and said nothing; is it the Codex CLI?"));
+            }
             Err(format!("the program failed ({ending}): {said:?}"))
         }
     }

@@ -140,7 +140,10 @@ async fn only_a_turn_that_is_over_and_went_well_is_an_answer() {
         (ending(Ending::Deadline), "DeadlineExceeded"),
         (FakeCodex { stderr: "WARNING: proceeding, x\nboom".into(), ..ending(Ending::Code(2)) }, "exit code 2: boom"),
         (FakeCodex { is_missing: true, ..FakeCodex::default() }, "there is no program `/opt/codex`"),
-        (FakeCodex { catalogue: Some("Error: unknown command"), ..FakeCodex::default() }, "no catalogue"),
+        (
+            FakeCodex { catalogue: Some("Error: unknown command"), ..FakeCodex::default() },
+            "did not give them as the Codex CLI does",
+        ),
     ] {
         fails(fake, expected).await;
     }
@@ -311,7 +314,7 @@ async fn a_program_that_is_not_codex_is_told_apart() {
         let mut request = request("hi");
         request.deadline = clock.now() + Duration::from_secs(10);
         let error = brain.complete(&request, &Deltas::none()).await.unwrap_err();
-        assert!(error.to_string().contains("no catalogue of models"), "{error}");
+        assert!(error.to_string().contains("did not give them as the Codex CLI does"), "{error}");
     }
 }
 

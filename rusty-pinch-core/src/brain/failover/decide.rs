@@ -33,6 +33,8 @@ pub(super) enum Standing {
 pub(super) struct Attempted {
     pub(super) context_tokens: usize,
     pub(super) standing: Standing,
+    /// What its breaker was opened by, where it is open.
+    pub(super) last_error: Option<String>,
     /// How often it was asked.
     pub(super) asked: u32,
     /// What it failed with when it was last asked.

@@ -13,5 +13,7 @@ pub(super) const RETRIES_PER_REQUEST_TENTHS: u32 = 1;
 pub(super) const RESERVE: Duration = Duration::from_secs(30);
 /// The longest that a request waits for a breaker where nobody may be asked now.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
+/// A request that waits longer than this says so in the log: somebody may sit before a silent terminal.
+pub(super) const WAIT_UNTOLD_MAX: Duration = Duration::from_secs(5);
 /// How often a request waits so.
 pub(super) const WAITS_MAX: u32 = 8;

@@ -1,6 +1,7 @@
 //! One request on its way through the chain.
 
 use super::decide::{Attempted, Situation, Standing, Step, attempt_deadline, decide};
+use super::limits::WAIT_UNTOLD_MAX;
 use super::preview::Preview;
 use super::{FailoverBrain, Member};
 use crate::brain::breaker::shortened;
@@ -25,6 +26,7 @@ impl<'a> Asking<'a> {
         let unknown = |member: &Member| Attempted {
             context_tokens: member.brain.info().context_tokens,
             standing: Standing::Unknown,
+            last_error: None,
             asked: 0,
             failure: None,
         };
@@ -68,7 +70,8 @@ impl<'a> Asking<'a> {
                 Step::GiveUp => return Err(self.give_up().await),
             };
             if let Some(at) = at {
-                self.chain.clock.sleep_until(at).await;
+                self.tell_wait(at);
+                chain.clock.sleep_until(at).await;
             }
             if let Some(completion) = self.ask(member).await {
                 return Ok(completion);
@@ -105,6 +108,9 @@ impl<'a> Asking<'a> {
                 let breaker = self.chain.breakers.look(&member.who, now).await;
                 // The end of a probe under way is told by whoever probes; its lease ends it at the latest.
                 let until = if breaker.is_probed(now) { breaker.probe_until.unwrap_or(until) } else { until };
+                if let Some(attempted) = self.members.get_mut(index) {
+                    attempted.last_error.clone_from(&breaker.last_error);
+                }
                 Standing::Open { until, is_told_off: breaker.is_told_off(now), is_probed: breaker.is_probed(now) }
             }
         };
@@ -133,6 +139,7 @@ impl<'a> Asking<'a> {
         changed.as_mut().enable();
         self.waits += 1;
         if self.all_are_open().await {
+            self.tell_wait(until);
             tokio::select! {
                 () = self.chain.clock.sleep_until(until) => {}
                 () = changed => {}
@@ -140,6 +147,13 @@ impl<'a> Asking<'a> {
         }
         for member in &mut self.members {
             member.standing = Standing::Unknown;
+        }
+    }
+
+    fn tell_wait(&self, until: Timestamp) {
+        if until.since(self.chain.clock.now()) > WAIT_UNTOLD_MAX {
+            let brain = self.chain.info.name.as_str();
+            tracing::warn!(brain, until = %until.rounded_up(), "nobody may be asked before; the request waits");
         }
     }
 
@@ -233,11 +247,10 @@ impl<'a> Asking<'a> {
                     _ => None,
                 });
             }
-            let why = match (why(attempted), &breaker.last_error) {
-                (Some(why), Some(last)) if attempted.asked == 0 => format!("{why}: {last}"),
-                (Some(why), _) => why,
-                (None, _) if !has_room => "not asked: its context is no larger than one that was too small".to_owned(),
-                (None, _) => "not asked: the time was over".to_owned(),
+            let why = match why(attempted) {
+                Some(why) => why,
+                None if !has_room => "not asked: its context is no larger than one that was too small".to_owned(),
+                None => "not asked: the time was over".to_owned(),
             };
             match tried_of(member, attempted) {
                 of_its_own if of_its_own.len() > 1 => tried.extend(of_its_own),
@@ -278,7 +291,10 @@ fn why(attempted: &Attempted) -> Option<String> {
             Some(format!("{} (asked {} times)", shortened(&error.to_string()), attempted.asked))
         }
         (Some(error), _) => Some(shortened(&error.to_string())),
-        (None, Standing::Open { until, .. }) => Some(format!("not asked: its breaker is open until {until}")),
+        (None, Standing::Open { until, .. }) => {
+            let last = attempted.last_error.as_deref().map_or_else(String::new, |last| format!(": {last}"));
+            Some(format!("not asked: its breaker is open until {}{last}", until.rounded_up()))
+        }
         (None, _) => None,
     }
 }

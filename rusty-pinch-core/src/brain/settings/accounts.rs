@@ -95,8 +95,12 @@ fn account(
         return Err((why, "write it as `id|api_key_env|max_requests|model`, entries apart by `;`".to_owned()));
     }
     let id = field(0).filter(|id| is_id(id)).ok_or_else(|| {
-        let why = if field(0).is_none() { "its id is empty" } else { "its id is too long or not plain text" };
-        (why.to_owned(), format!("begin it with an id of 1 to {ACCOUNT_ID_BYTES_MAX} bytes, such as `work`"))
+        let (why, fix) = match field(0) {
+            None => ("its id is empty", ""),
+            Some(id) if id.contains(',') => ("its id holds a comma", "put `;` between accounts, and "),
+            Some(_) => ("its id is too long or not plain text", ""),
+        };
+        (why.to_owned(), format!("{fix}begin it with an id of 1 to {ACCOUNT_ID_BYTES_MAX} bytes, such as `work`"))
     })?;
     let api_key_env = field(1).map(str::to_owned).or_else(|| usual.api_key_env.clone());
     let api_key = api_key_env.as_deref().map(|name| key_in(name, key)).transpose()?;
@@ -143,8 +147,9 @@ pub(super) fn is_variable_name(name: &str) -> bool {
     begins && is_plain && name.len() <= NAME_BYTES_MAX
 }
 
+/// A comma is refused: it separates everywhere else, and would make one account of two.
 fn is_id(id: &str) -> bool {
-    (1..=ACCOUNT_ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control)
+    (1..=ACCOUNT_ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(|c| c.is_control() || c == ',')
 }
 
 /// The variables that `accounts` and the usual one name, so that the reader of the environment knows which to keep.
@@ -188,6 +193,7 @@ mod tests {
             ("a;|KEY_A", "2", "its id is empty"),
             ("a|;b|;a|", "3 (`a`)", "the same id"),
             (&*"x".repeat(65), "1", "too long"),
+            ("a,b", "1", "its id holds a comma"),
             ("a|KEY_A|-5", "1 (`a`)", "max_requests"),
             ("a||0", "1 (`a`)", "max_requests"),
             ("a||1.5", "1 (`a`)", "max_requests"),
@@ -210,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_gives_accounts_that_keep_the_rules_or_says_what_is_wrong(text in "[ab|;0-9A-Z_\\- é\u{7}]{0,60}") {
+        fn any_text_gives_accounts_that_keep_the_rules_or_says_what_is_wrong(text in "[ab|;,0-9A-Z_\\- é\u{7}]{0,60}") {
             match parse(&text, &USUAL, key) {
                 Ok(accounts) => {
                     let ids: BTreeSet<_> = accounts.iter().map(|account| &account.id).collect();

@@ -62,6 +62,10 @@ pub async fn spend_today(settings: &Settings) -> Result<BudgetReport, SpendError
 pub(super) fn report(report: &mut Report, settings: &Settings, chain: &[Provider]) {
     let mut fact = |name, value| report.facts.push(Fact { name, value });
     fact("budget", caps(settings));
+    for check in too_tight(settings) {
+        report.check(check);
+    }
+    let mut fact = |name, value| report.facts.push(Fact { name, value });
     let prices = match prices(settings) {
         Ok(prices) => prices,
         Err(error) => {
@@ -97,6 +101,23 @@ fn pricing(prices: &Prices, settings: &Settings, provider: Provider) -> Option<P
         Provider::Local => None,
         other => Some(prices.pricing(other.name(), &model(settings, other), has_key(settings, other))),
     }
+}
+
+/// Caps that allow no call at all, because one is expected to take more. A cap of 0 is meant so.
+fn too_tight(settings: &Settings) -> Vec<Check> {
+    let answer = settings.budget.answer_tokens;
+    let is_tight = |cap: &CapStatus| {
+        cap.unit == CapUnit::Tokens && cap.limit.parse().is_ok_and(|limit: u64| 0 < limit && limit <= answer)
+    };
+    let check = |cap: CapStatus| {
+        let message = format!(
+            "{} is {}, but a call is expected to take {answer} tokens for its answer alone, so that no brain that costs \
+             anything is ever asked",
+            cap.variable, cap.limit
+        );
+        Check::warning("budget", message, "raise it, or lower RUSTY_PINCH_BUDGET_ANSWER_TOKENS")
+    };
+    CapStatus::of(&settings.budget.caps).into_iter().filter(is_tight).map(check).collect()
 }
 
 fn caps(settings: &Settings) -> String {

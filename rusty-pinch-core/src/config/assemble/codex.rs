@@ -10,6 +10,7 @@ use crate::brain::{
     CodexLogin, CodexPool, CodexWork, CodexWorkConfig, OwnInvocation, PoolPolicy, Provider, TimedBrain, codex_brain,
     codex_login, codex_login_of, find_codex,
 };
+use crate::config::doctor::{Check, Fact, Report};
 use crate::config::{CodexReadiness, Settings};
 use crate::store::Store;
 use crate::sys::{Clock, SystemClock, SystemSpawn};
@@ -45,6 +46,31 @@ pub(super) fn readiness(settings: &Settings) -> CodexReadiness {
         format!("the Codex CLI {program} is not logged in ({home})"),
         "run `codex login`, set RUSTY_PINCH_CODEX_API_KEY, or choose another provider",
     )
+}
+
+/// Adds how each account proves who it is, and which ones can't.
+pub(super) fn report(report: &mut Report, settings: &Settings) {
+    let Ok(accounts) = program(settings).and_then(|program| accounts(settings, &program)) else { return };
+    let how = |account: &CodexAccount| {
+        let how = codex_login_of(account).unwrap_or("is not logged in");
+        let env = account.api_key_env.as_ref().map_or_else(String::new, |env| format!(" in {env}"));
+        format!("{} {how}{env}", account.id)
+    };
+    let value = accounts.iter().map(how).collect::<Vec<_>>().join("; ");
+    report.facts.push(Fact { name: "codex_accounts", value });
+    if accounts.iter().all(|account| codex_login_of(account).is_none()) {
+        // The error about Codex says so.
+        return;
+    }
+    for account in accounts.iter().filter(|account| codex_login_of(account).is_none()) {
+        let (id, home) = (&account.id, account.config.home.display());
+        let message = format!("the account `{id}` of Codex has no key and is not logged in ({home})");
+        let fix = format!(
+            "make that folder and run `CODEX_HOME={home} codex login`, or name the variable with its key in \
+             RUSTY_PINCH_CODEX_ACCOUNTS"
+        );
+        report.check(Check::warning("codex", message, fix));
+    }
 }
 
 /// The accounts that are used with a key, which is billed by the token, and not with a login.
@@ -147,8 +173,9 @@ fn missing(detail: &str, fix: &str) -> BrainError {
 
 fn program(settings: &Settings) -> Result<PathBuf, BrainError> {
     let wanted = &settings.codex.program;
-    find_codex(wanted, settings.surroundings.path.as_deref())
-        .ok_or_else(|| missing(&format!("its program `{}` was not found", wanted.display()), INSTALL))
+    find_codex(wanted, settings.surroundings.path.as_deref()).ok_or_else(|| {
+        missing(&format!("its program `{}` was not found, or may not be run", wanted.display()), INSTALL)
+    })
 }
 
 /// Codex's own folder.

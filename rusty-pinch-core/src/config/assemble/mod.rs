@@ -10,12 +10,12 @@ mod chain;
 mod codex;
 #[cfg(feature = "http")]
 mod http;
+mod records;
 #[cfg(feature = "skills")]
 mod skills;
 mod status;
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ pub use self::budget::{SpendError, spend_today};
 use self::absent::AbsentBrain;
 pub use self::chain::LeftOut;
 use self::chain::{Chain, time_needed};
+pub use self::records::examine_records;
 pub use self::status::{BrainStatus, BreakerState, MemberStatus, brain_status, reset_breakers};
 use super::doctor::{Check, Report};
 use super::provider::{CodexReadiness, ProviderChoice};
@@ -33,7 +34,7 @@ use crate::agent::{Agent, Grants, Limits};
 use crate::brain::CodexWork;
 use crate::brain::{Brain, BrainError, LocalBrain, PricesError, Provider};
 use crate::hands::{Hands, builtin};
-use crate::store::{JournalSurvey, Key, LocalStore, MemoryStore, Store, StoreError};
+use crate::store::{JournalSurvey, LocalStore, MemoryStore, Store, StoreError};
 use crate::sys::SystemClock;
 use crate::telemetry::TurnObserver;
 #[cfg(feature = "skills")]
@@ -166,7 +167,12 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
     let codex_matters = ProviderChoice::depends_on_codex(found) || found.brain.providers.contains(&Provider::Codex);
     let codex = codex_matters.then(|| codex_readiness(found));
     let mut report = Report::new(settings, codex.as_ref());
-    budget::report(&mut report, found, &ProviderChoice::new(found, codex.as_ref()).chain);
+    let chain = ProviderChoice::new(found, codex.as_ref()).chain;
+    #[cfg(feature = "codex")]
+    if chain.contains(&Provider::Codex) {
+        codex::report(&mut report, found);
+    }
+    budget::report(&mut report, found, &chain);
     report.check(sessions(found));
     #[cfg(feature = "skills")]
     for check in skills::examine(found) {
@@ -176,40 +182,6 @@ pub fn examine(settings: Result<&Settings, &SettingsError>) -> Report {
         report.check(check);
     }
     report
-}
-
-/// Whether the records can be read; nothing is made where there are none. For reports, beside [`examine`].
-///
-/// It opens them as a turn does, and reads one: damage further inside shows when it is read.
-pub async fn examine_records(settings: &Settings) -> Option<Check> {
-    // What is wrong with the folder is told already.
-    let store = open_store(settings).ok()?;
-    let error = match store.get(&Key::new(["doctor"])).await {
-        Ok(_) => return Some(Check::ok("records", "can be read")),
-        Err(error) => error,
-    };
-    let message = format!("the records can't be read: {}", with_causes(&error));
-    Some(match error {
-        StoreError::Busy { .. } => Check::warning("records", message, "try again when the other process is done"),
-        StoreError::Damaged { .. } => {
-            let fix = "put back a copy, or move it and the files `-wal` and `-shm` beside it away; sessions are kept";
-            Check::error("records", message, fix)
-        }
-        StoreError::TooNew { .. } => Check::error("records", message, "use the newer version of this program"),
-        StoreError::Full { .. } => Check::error("records", message, "free some space"),
-        _ => Check::error("records", message, "let this user read and write it; move it away if it is no file"),
-    })
-}
-
-fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// A rule for a tool that there is not protects nothing, which its author should know.

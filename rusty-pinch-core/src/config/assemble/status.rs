@@ -6,13 +6,15 @@ use serde::Serialize;
 
 use super::chain::{Member, members, why};
 use super::{budget, open_store, provider_choice};
+#[cfg(feature = "codex")]
+use crate::brain::AccountStatus;
 use crate::brain::{Answerer, Breaker, Breakers, BudgetReport, Permit, Provider};
 use crate::config::Settings;
 use crate::data::Timestamp;
 use crate::store::StoreError;
 
 /// How the chain of brains is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BrainStatus {
     /// Why these, when nobody chose them.
@@ -24,7 +26,7 @@ pub struct BrainStatus {
 }
 
 /// How a member of the chain is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MemberStatus {
     /// The provider.
@@ -47,6 +49,10 @@ pub struct MemberStatus {
     pub last_failure_at: Option<Timestamp>,
     /// When the last answer came; to the minute.
     pub last_success_at: Option<Timestamp>,
+    /// The accounts behind it, each with its own pauses: Codex's.
+    #[cfg(feature = "codex")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountStatus>,
 }
 
 /// The state of a breaker in a word.
@@ -82,14 +88,22 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
             Some(who) => breakers.look(who, now).await,
             None => Breaker::default(),
         };
-        let price = budget::price_of(settings, provider);
-        chain.push(MemberStatus { price, ..member_status(provider, who, problem, &breaker, now) });
+        let mut member = member_status(provider, who, problem, &breaker, now);
+        member.price = budget::price_of(settings, provider);
+        #[cfg(feature = "codex")]
+        if provider == Provider::Codex
+            && let Ok(pool) = super::codex::pool(settings, Arc::clone(&store))
+        {
+            member.accounts = pool.status().await?.accounts;
+        }
+        chain.push(member);
     }
     let spend = BudgetReport::read(store, &settings.budget.caps, now).await.ok();
     Ok(BrainStatus { provider_reason: choice.why, chain, spend })
 }
 
-/// Closes the breakers of the chain's members, or of the one that is `only`. Gives those that were not closed.
+/// Closes the breakers of the chain's members, or of the one that is `only`, and ends the pauses of Codex's accounts.
+/// Gives those that were kept from being asked, or had just failed.
 ///
 /// # Errors
 /// [`StoreError`] when the store can't be used.
@@ -104,8 +118,18 @@ pub async fn reset_breakers(
     for Member { provider, brain } in members(settings, &provider_choice(settings), &store) {
         let Some(brain) = brain.ok().filter(|_| only.is_none_or(|only| only == provider)) else { continue };
         let who = brain.info().answerer();
-        if breakers.look(&who, now).await.failures > 0 {
+        let had_failed = breakers.look(&who, now).await.failures > 0;
+        if had_failed {
             breakers.reset(&who, now).await?;
+        }
+        #[cfg(feature = "codex")]
+        let were_paused = match super::codex::pool(settings, Arc::clone(&store)) {
+            Ok(pool) if provider == Provider::Codex => !pool.reset().await?.is_empty(),
+            _ => false,
+        };
+        #[cfg(not(feature = "codex"))]
+        let were_paused = false;
+        if had_failed || were_paused {
             reset.push(provider);
         }
     }
@@ -137,5 +161,7 @@ fn member_status(
         last_error: breaker.last_error.clone(),
         last_failure_at: breaker.last_failure_at,
         last_success_at: breaker.last_success_at,
+        #[cfg(feature = "codex")]
+        accounts: Vec::new(),
     }
 }

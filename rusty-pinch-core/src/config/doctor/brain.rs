@@ -31,7 +31,8 @@ pub(super) fn report(
     report.fact("request_retries", brain.retries);
     report.fact("retry_backoff_ms", brain.retry_backoff.as_millis());
     report.fact("retry_max_backoff_ms", brain.retry_backoff_max.as_millis());
-    report.fact("api_key_loaded", key.is_some());
+    let accounts = if provider == Provider::Codex { settings.codex.accounts.as_slice() } else { &[] };
+    report.fact("api_key_loaded", key.is_some() || accounts.iter().any(|account| account.api_key.is_some()));
     report.fact("codex_enabled", settings.codex.enabled);
     for provider in &choice.chain {
         match brain.endpoint(*provider) {
@@ -59,7 +60,7 @@ fn http(report: &mut Report, provider: Provider, endpoint: &Endpoint) {
     report.check(match (&endpoint.key, provider) {
         (Some(_), _) => Check::ok("api_key", "loaded"),
         (None, Provider::Compatible) => {
-            Check::note("api_key", format!("none is set; if the server wants one, set {variables}"))
+            Check::note("api_key", format!("no key is set for `{provider}`; if the server wants one, set {variables}"))
         }
         (None, _) => {
             Check::error("api_key", format!("`{provider}` needs a key, and none is set"), format!("set {variables}"))

@@ -132,6 +132,21 @@ impl CodexPool {
         })
     }
 
+    /// Ends the pauses of every account, those that the provider named included: somebody repaired it. The requests that
+    /// were counted stay counted. Gives the accounts that were kept from being asked.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the records can't be read or written.
+    pub async fn reset(&self) -> Result<Vec<AccountId>, StoreError> {
+        let now = self.clock.now();
+        self.records
+            .change(|state| {
+                let kept = |id: &AccountId| state.accounts.get_mut(id).is_some_and(|state| state.pardon(now));
+                self.accounts().map(|account| account.id.clone()).filter(kept).collect()
+            })
+            .await
+    }
+
     /// Notes what a health check found.
     pub(super) async fn checked(&self, report: &HealthReport) -> Result<(), StoreError> {
         let (now, error) = (self.clock.now(), (!report.healthy).then_some(report.message.as_str()));
@@ -195,10 +210,10 @@ impl CodexPool {
         let skipped = self.members.iter().zip(seats).filter(|(_, seat)| !seat.is_asked).map(|(member, seat)| {
             let why = match seat.standing(now, &self.policy) {
                 Standing::Ready => "ready".to_owned(),
-                Standing::Capped { until } => format!("used up until {until}"),
+                Standing::Capped { until } => format!("used up until {}", until.rounded_up()),
                 Standing::Failing { until } => {
                     let error = seat.state.last_error.as_deref().unwrap_or("it failed");
-                    format!("left alone until {until} after: {error}")
+                    format!("left alone until {} after: {error}", until.rounded_up())
                 }
             };
             (member.account.id.clone(), why)

@@ -150,6 +150,25 @@ impl AccountState {
         self.retry_at = Some(now + back_off(self.failures));
     }
 
+    /// Forgets what keeps it from being asked at `now`, as somebody knows better. What was counted stays counted.
+    ///
+    /// Says whether there was anything.
+    pub(super) fn pardon(&mut self, now: Timestamp) -> bool {
+        let is_paused = [self.capped_until, self.retry_at].into_iter().flatten().any(|until| now < until);
+        let is_told_off = self.reading.as_ref().is_some_and(|reading| reading.full_until(now).is_some());
+        if !is_paused && !is_told_off && self.health != AccountHealth::Failing && self.failures == 0 {
+            return false;
+        }
+        *self = Self {
+            used: self.used,
+            window_began: self.window_began,
+            last_used_at: self.last_used_at,
+            last_healthcheck_at: self.last_healthcheck_at,
+            ..Self::default()
+        };
+        true
+    }
+
     fn is_well(&mut self) {
         self.failures = 0;
         self.retry_at = None;

@@ -402,3 +402,20 @@ async fn it_keeps_the_contract_of_a_brain() {
     conformance::brain(&conformance::BrainCase { brain: Arc::new(brain), prompts, call: None, stuck: None, time })
         .await;
 }
+
+#[test]
+fn a_pardon_ends_every_pause_and_keeps_the_count() {
+    let mut account = AccountState {
+        capped_until: Some(at(500)),
+        retry_at: Some(at(50)),
+        failures: 3,
+        health: state::AccountHealth::Failing,
+        last_error: Some("401".into()),
+        ..state(3, 0)
+    };
+    assert!(account.pardon(at(1)));
+    assert_eq!(account, state(3, 0));
+    assert!(!account.pardon(at(1)), "there was nothing");
+    let mut over = AccountState { capped_until: Some(at(500)), ..state(3, 0) };
+    assert!(!over.pardon(at(501)), "what is over keeps nobody");
+}

@@ -23,7 +23,7 @@ fn too_long() -> BrainError {
 }
 
 fn fresh() -> Attempted {
-    Attempted { context_tokens: 100, standing: Standing::Unknown, asked: 0, failure: None }
+    Attempted { context_tokens: 100, standing: Standing::Unknown, last_error: None, asked: 0, failure: None }
 }
 
 fn failed(asked: u32, error: BrainError) -> Attempted {
@@ -152,7 +152,7 @@ fn any_member() -> impl Strategy<Value = Attempted> {
             _ => BrainError::DeadlineExceeded { brain: "b".into() },
         });
         let asked = if error.is_some() { asked.max(1) } else { 0 };
-        Attempted { context_tokens, standing, asked, failure: error }
+        Attempted { context_tokens, standing, last_error: None, asked, failure: error }
     })
 }
 

@@ -59,6 +59,8 @@ async fn a_pause_that_is_asked_for_is_spent_with_the_next_one_and_not_undercut()
     for _ in 0..20 {
         let completion = chain.complete(&request(), &Deltas::none()).await.unwrap();
         assert_eq!(completion.by.unwrap().brain, "b");
+        let why = &completion.tried[0].why;
+        assert!(why.contains("is rate limited"), "why it was passed over is told each time: {why}");
         assert_eq!(clock.now(), start(), "nobody waited");
     }
     assert_eq!(count(&asked), 1, "asked once, and left alone until its time");
