@@ -75,8 +75,8 @@ async fn reset(program: &Program, arguments: Reset) -> Result<Code, Failure> {
     }
     let names: Vec<_> = reset.iter().map(|provider| provider.name()).collect();
     program.output.text(&match names.as_slice() {
-        [] => "Every breaker is closed already.".to_owned(),
-        names => format!("Closed the breaker of {}.", names.join(", ")),
+        [] => "Nothing keeps them from being asked.".to_owned(),
+        names => format!("Asked again from now on: {}.", names.join(", ")),
     })?;
     Ok(Code::Done)
 }

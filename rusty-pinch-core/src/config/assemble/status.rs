@@ -9,7 +9,7 @@ use super::{budget, open_store, provider_choice};
 use crate::brain::{Answerer, Breaker, Breakers, BudgetReport, Permit, Provider};
 use crate::config::Settings;
 use crate::data::Timestamp;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// How the chain of brains is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,7 +89,8 @@ pub async fn brain_status(settings: &Settings, now: Timestamp) -> Result<BrainSt
     Ok(BrainStatus { provider_reason: choice.why, chain, spend })
 }
 
-/// Closes the breakers of the chain's members, or of the one that is `only`. Gives those that were not closed.
+/// Closes the breakers of the chain's members, or of the one that is `only`, and lets go of Codex's accounts. Gives those
+/// that were kept from being asked.
 ///
 /// # Errors
 /// [`StoreError`] when the store can't be used.
@@ -104,12 +105,28 @@ pub async fn reset_breakers(
     for Member { provider, brain } in members(settings, &provider_choice(settings), &store) {
         let Some(brain) = brain.ok().filter(|_| only.is_none_or(|only| only == provider)) else { continue };
         let who = brain.info().answerer();
+        let mut was_shut = reset_accounts(settings, provider, &store).await?;
         if breakers.look(&who, now).await.failures > 0 {
             breakers.reset(&who, now).await?;
-            reset.push(provider);
+            was_shut = true;
         }
+        reset.extend(was_shut.then_some(provider));
     }
     Ok(reset)
+}
+
+/// Codex's accounts have pauses and caps of their own.
+#[cfg(feature = "codex")]
+async fn reset_accounts(settings: &Settings, provider: Provider, store: &Arc<dyn Store>) -> Result<bool, StoreError> {
+    match (provider, super::codex::pool(settings, Arc::clone(store))) {
+        (Provider::Codex, Ok(pool)) => pool.reset().await,
+        _ => Ok(false),
+    }
+}
+
+#[cfg(not(feature = "codex"))]
+async fn reset_accounts(_: &Settings, _: Provider, _: &Arc<dyn Store>) -> Result<bool, StoreError> {
+    Ok(false)
 }
 
 fn member_status(

@@ -132,6 +132,26 @@ impl CodexPool {
         })
     }
 
+    /// Forgets what keeps accounts from being asked, as an operator does who knows better: caps, pauses, and a reading of
+    /// a full quota. What was asked in a window stays counted. Says whether there was anything of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the records can't be changed.
+    pub async fn reset(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let is_skipped = |account: &AccountStatus| account.skipped_until.is_some() || !account.healthy;
+        let was_skipped = self.status().await?.accounts.iter().any(is_skipped);
+        let known = || self.members.iter().map(|member| &member.account.id);
+        self.records
+            .change(|state| {
+                state.accounts.iter_mut().filter(|(id, _)| known().any(|of| of == *id)).for_each(|(_, account)| {
+                    account.reset(now);
+                });
+            })
+            .await?;
+        Ok(was_skipped)
+    }
+
     /// Notes what a health check found.
     pub(super) async fn checked(&self, report: &HealthReport) -> Result<(), StoreError> {
         let (now, error) = (self.clock.now(), (!report.healthy).then_some(report.message.as_str()));
@@ -215,6 +235,10 @@ impl CodexPool {
                 BrainError::Reserved { brain, remaining_percent, until_at: until }
             }
             Refusal::Nobody { skipped, retry_at } => {
+                // A program that breaks wherever it runs may do so because of the request: that is no lack of accounts.
+                if let Some(at) = failures.iter().position(|(_, error)| !state::is_of_account(error)) {
+                    return failures.swap_remove(at).1.after_attempts(asked);
+                }
                 // With one account, what it said says it all.
                 if skipped.is_empty()
                     && failures.len() == 1
@@ -300,7 +324,7 @@ impl Brain for CodexPool {
                 }
                 Err(error) => {
                     self.settle(&claim, member, Outcome::Failed(&error)).await;
-                    if !state::is_of_account(&error) {
+                    if !state::may_another_answer(&error) {
                         let attempts = error.attempts().saturating_add(before);
                         return Err(error.after_attempts(attempts));
                     }
