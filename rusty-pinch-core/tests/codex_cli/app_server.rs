@@ -135,10 +135,15 @@ async fn a_dropped_request_stops_its_turn_and_the_server_goes_on() {
 
     left.abort();
     assert!(left.await.unwrap_err().is_cancelled());
-    tokio::time::timeout(Duration::from_millis(500), rig.model.until_disconnects(1)).await.expect("it goes on");
-    assert_eq!(brain.complete(&request("hello"), &Deltas::none()).await.unwrap().content, "ok");
-    // On a busy machine it may have been late with its word that it stopped, and then it was killed.
-    assert_eq!(rig.processes().len(), 1);
+    tokio::time::timeout(Duration::from_secs(5), rig.model.until_disconnects(1)).await.expect("it goes on");
+    // On a busy machine it may be late with its word that it stopped. Then it is killed, which cuts what has begun there.
+    let next = match brain.complete(&request("hello"), &Deltas::none()).await {
+        Err(BrainError::Cut { .. }) => brain.complete(&request("hello"), &Deltas::none()).await,
+        other => other,
+    };
+    assert_eq!(next.unwrap().content, "ok");
+    drop(brain);
+    rig.no_process_is_left().await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rusty_pinch_core::{
 };
 use serde_json::json;
 
-use crate::rig::{Rig, Transport, carries_the_conversation_and_no_tools, processes_with, request, with_tools};
+use crate::rig::{KEY, Rig, Transport, carries_the_conversation_and_no_tools, processes_with, request, with_tools};
 
 #[tokio::test]
 async fn an_answer_comes_back_and_the_request_carries_the_conversation_and_no_tools() {
@@ -81,6 +81,35 @@ async fn the_accounts_login_is_used_and_its_configuration_is_not() {
     assert_eq!(sent.header("authorization"), Some("Bearer sk-login"));
     assert_ne!(sent.field("/model"), json!("x"));
     assert!(!ran.exists(), "the operator's server was started");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_future_takes_the_cli_with_it_and_its_environment_held_nothing_of_ours() {
+    let Some(mut rig) = Rig::new(always(Reply::silence())) else { return };
+    let ours = [
+        ("PATH", "/usr/bin:/bin"),
+        ("RUSTY_PINCH_CHANNELS_TELEGRAM_TOKEN", "123:secret"),
+        ("OPENAI_API_KEY", "sk-other"),
+        ("SSL_CERT_FILE", "/etc/ssl/cert.pem"),
+    ];
+    rig.config.environment = CodexEnvironment::pick(ours.map(|(name, value)| (name.into(), value.into())));
+    let brain = rig.brain(Transport::Exec);
+    let running = tokio::spawn(async move { brain.complete(&request("hello"), &Deltas::none()).await });
+    rig.model.until_requests(1).await;
+    let processes = rig.processes();
+    assert_eq!(processes.len(), 1);
+    let environment = std::fs::read(Path::new("/proc").join(&processes[0]).join("environ")).unwrap();
+    let environment = String::from_utf8(environment).unwrap();
+    let mut names: Vec<_> = environment.split('\0').filter_map(|line| line.split('=').next()).collect();
+    names.retain(|name| !name.is_empty());
+    assert_eq!(names, ["CODEX_API_KEY", "CODEX_HOME", "HOME", "PATH", "SSL_CERT_FILE", "TZ"]);
+    let command_line = std::fs::read(Path::new("/proc").join(&processes[0]).join("cmdline")).unwrap();
+    assert!(!String::from_utf8_lossy(&command_line).contains(KEY), "the key is on the command line");
+
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    tokio::time::timeout(Duration::from_millis(500), rig.model.until_disconnects(1)).await.expect("it lives on");
+    assert_eq!(rig.processes(), Vec::<String>::new());
 }
 
 #[tokio::test]

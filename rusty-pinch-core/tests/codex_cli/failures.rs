@@ -101,6 +101,7 @@ async fn large_prompts_and_answers_pass_and_an_endless_one_is_refused() {
 #[tokio::test]
 async fn the_deadline_stops_the_cli_and_whoever_it_started() {
     for transport in BOTH {
+        let in_time = |(late, asked): &(Duration, usize)| *late < Duration::from_millis(300) && *asked == 1;
         let mut seen = Vec::new();
         // A busy machine may take longer to start the CLI, or to run this test's own code; the best of a few counts.
         for time_ms in [1500, 1500, 4000, 8000] {
@@ -110,13 +111,68 @@ async fn the_deadline_stops_the_cli_and_whoever_it_started() {
             let error = rig.ask(transport, &request).await.unwrap_err();
             seen.push((SystemClock.now().since(request.deadline), rig.model.request_count()));
             assert_eq!(meaning(&error), ("deadline", false));
-            if matches!(seen.last(), Some((late, 1)) if *late < Duration::from_millis(300)) {
+            if seen.last().is_some_and(in_time) {
                 break;
             }
         }
-        let kept = seen.iter().any(|(late, asked)| *late < Duration::from_millis(300) && *asked == 1);
-        assert!(kept, "{transport:?}: {seen:?}");
+        assert!(seen.last().is_some_and(in_time), "{transport:?}: {seen:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_is_killed_in_the_middle_is_a_failure_of_the_program() {
+    for transport in BOTH {
+        let Some(rig) = Rig::new(always(responses::begun().holding())) else { return };
+        let brain = rig.brain(transport);
+        let asked = tokio::spawn({
+            let brain = brain.clone();
+            async move { brain.complete(&request("hello"), &Deltas::none()).await }
+        });
+        rig.model.until_requests(1).await;
+        let processes = rig.processes();
+        assert_eq!(processes.len(), 1, "{transport:?}");
+        kill(&processes[0]).await;
+        let error = asked.await.unwrap().unwrap_err();
+        assert_eq!(meaning(&error), ("program", false), "{transport:?}: {error}");
+        assert!(error.to_string().contains("killed by signal 9"), "{transport:?}: {error}");
+        assert_eq!(rig.model.request_count(), 1);
+        drop(brain);
+        rig.no_process_is_left().await;
+    }
+}
+
+/// `kill -9`.
+pub(crate) async fn kill(process: &str) {
+    let command = Command {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), format!("kill -9 {process}").into()],
+        environment: Default::default(),
+        directory: "/".into(),
+        input: Input::from([]),
+        limits: OutputLimits::default(),
+        deadline: SystemClock.now() + Duration::from_secs(10),
+    };
+    let exit = SystemSpawn::new(std::sync::Arc::new(SystemClock)).run(&command, &Lines::none()).await.unwrap();
+    assert!(exit.ending.is_success(), "{}", exit.stderr.text());
+}
+
+/// A program that gives a catalogue and then does `what`.
+fn script(folder: &Path, what: &str) -> PathBuf {
+    let path = folder.join("codex");
+    let catalogue = r#"{"models":[{"slug":"a"}]}"#;
+    let text = format!("#!/bin/sh\nif [ \"$1\" = debug ]; then echo '{catalogue}'; exit 0; fi\n{what}\n");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+async fn ask_program(transport: Transport, program: &Path) -> BrainError {
+    let rig = Rig::with(program, always(Reply::close()));
+    let mut request = with_tools(request("hello"));
+    request.deadline = SystemClock.now() + Duration::from_secs(3);
+    let error = rig.ask(transport, &request).await.unwrap_err();
+    assert_eq!(rig.model.request_count(), 0);
+    error
 }
 
 #[tokio::test]
