@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum Brain {
     /// Show the chain of providers: breakers, last errors and last answers. Nobody is asked.
     Status,
-    /// Close breakers, so that a provider which was repaired is asked at once.
+    /// Close breakers and let go of Codex's accounts that are skipped, so that what was repaired is asked at once.
     Reset(Reset),
 }
 

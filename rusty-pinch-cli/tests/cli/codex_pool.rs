@@ -207,6 +207,21 @@ fn a_program_that_is_not_the_codex_cli_is_reported_as_such() {
 }
 
 #[test]
+fn a_reset_of_the_brain_lets_go_of_the_accounts_too() {
+    let world = bare(
+        r#"case "$1" in exec) echo '{"type":"turn.failed","error":{"message":"You’ve hit your usage limit. Try again in 5 days."}}'; exit 1;;
+        debug) echo '{"models":[]}';; *) echo codex-cli 1.0;; esac"#,
+    );
+    let world = world.with("RUSTY_PINCH_PROVIDER", "codex").with("RUSTY_PINCH_CODEX_CLI_ARGS", "exec");
+    world.run(&["run", "--message", "hello"]).failed(1, &["quota"]);
+    assert!(status(&world)["accounts"][0]["skipped_until"].is_string());
+    assert_eq!(world.ok(&["brain", "reset"]).json(), json!({"reset": ["codex"]}));
+    let account = &status(&world)["accounts"][0];
+    assert_eq!((&account["skipped_until"], &account["used_requests"]), (&Value::Null, &json!(1)));
+    assert_eq!(world.ok(&["brain", "reset"]).json(), json!({"reset": []}));
+}
+
+#[test]
 fn a_tick_looks_at_accounts_and_asks_for_one_task_and_an_idle_one_does_nothing() {
     let count = r#"echo "$1" >> "$HOME/calls"; "#;
     let world = world(&format!("{count}{ECHO}"));

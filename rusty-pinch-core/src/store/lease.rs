@@ -7,12 +7,18 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Key, KeyRange, Precondition, Revision, Store, StoreError};
 use crate::data::Timestamp;
+
+/// The longest that a row is held without a sign of life.
+const HELD_MAX: Duration = Duration::from_secs(600);
+/// The longest that a row is put off: a month, as the longest quota of a provider, and a day.
+const PUT_OFF_MAX: Duration = Duration::from_secs(32 * 24 * 3600);
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,14 +52,19 @@ impl<T> Row<T> {
     }
 
     /// Whether it may be claimed at `now`. A row is never due before its time because a clock was set back: only what
-    /// was put off or is held waits.
+    /// was put off or is held waits, and none for longer than anybody holds a row or puts it off: a later instant was
+    /// written by a clock that was wrong.
     pub(crate) fn is_claimable(&self, now: Timestamp) -> bool {
-        self.held_until.or(self.not_before).is_none_or(|at| at <= now)
+        match (self.held_until, self.not_before) {
+            (Some(_), _) => !self.is_held(now),
+            (None, Some(at)) => at <= now || now + PUT_OFF_MAX < at,
+            (None, None) => true,
+        }
     }
 
     /// Whether somebody works on it at `now`.
     pub(crate) fn is_held(&self, now: Timestamp) -> bool {
-        self.held_until.is_some_and(|until| now < until)
+        self.held_until.is_some_and(|until| now < until && until <= now + HELD_MAX)
     }
 }
 
@@ -231,6 +242,19 @@ mod tests {
             (row.attempts, row.is_claimable(at(4)), row.is_claimable(at(5)), row.is_held(at(4))),
             (1, false, true, false)
         );
+    }
+
+    #[test]
+    fn what_a_wrong_clock_wrote_blocks_no_row_for_ever() {
+        let year = 400 * 24 * 3600;
+        let held = Row { held_until: Some(at(year)), ..Row::new(1, at(0), ()) };
+        let put_off = Row { not_before: Some(at(year)), ..Row::new(2, at(0), ()) };
+        for (now, may) in [(0, true), (year - 60, false), (year, true)] {
+            assert_eq!((held.is_claimable(at(now)), put_off.is_claimable(at(now))), (may, may), "at {now}");
+            assert_eq!(held.is_held(at(now)), !may, "at {now}");
+        }
+        let month = Row { not_before: Some(at(31 * 24 * 3600)), ..Row::new(3, at(0), ()) };
+        assert!(!month.is_claimable(at(0)), "a provider's own instant is kept to");
     }
 
     #[tokio::test]

@@ -9,7 +9,9 @@ use rusty_pinch_core::testing::conformance::{self, BrainCase, StuckBrain};
 use rusty_pinch_core::{Brain, BrainError, Clock, CodexInvocation, Delta, Deltas, Message, SystemClock};
 use serde_json::json;
 
-use crate::rig::{KEY, Rig, Transport, calc, meaning, processes_with, request, with_tools};
+use crate::rig::{
+    KEY, Rig, Transport, calc, carries_the_conversation_and_no_tools, meaning, processes_with, request, with_tools,
+};
 
 const APP_SERVER: Transport = Transport::AppServer;
 
@@ -35,21 +37,9 @@ async fn an_answer_comes_back_and_the_request_carries_the_conversation_and_no_to
 
         let requests = rig.model.requests();
         assert_eq!(requests.len(), 1);
-        let sent = &requests[0];
-        assert_eq!((sent.method.as_str(), sent.path.as_str()), ("POST", "/v1/responses"));
-        assert_eq!(sent.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
-        assert_eq!(responses::foreign_tools(sent), ["request_user_input"], "{model:?}: a tool of Codex's own is on");
-        assert!(sent.body.len() < 8 * 1024, "{model:?}: {} bytes for one sentence", sent.body.len());
+        carries_the_conversation_and_no_tools(&requests[0], "what is 17 * 23?");
         if let Some(model) = model {
-            assert_eq!(sent.field("/model"), json!(model));
-        }
-        let prompt = responses::prompt(sent);
-        for line in [
-            r#"{"content":"Be brief.","role":"system"}"#,
-            r#"{"content":"second","role":"assistant"}"#,
-            r#"{"content":"what is 17 * 23?","role":"user"}"#,
-        ] {
-            assert!(prompt.lines().any(|l| l == line), "{line} is not in {prompt}");
+            assert_eq!(requests[0].field("/model"), json!(model));
         }
     }
 }
@@ -145,10 +135,15 @@ async fn a_dropped_request_stops_its_turn_and_the_server_goes_on() {
 
     left.abort();
     assert!(left.await.unwrap_err().is_cancelled());
-    tokio::time::timeout(Duration::from_millis(500), rig.model.until_disconnects(1)).await.expect("it goes on");
-    assert_eq!(brain.complete(&request("hello"), &Deltas::none()).await.unwrap().content, "ok");
-    // On a busy machine it may have been late with its word that it stopped, and then it was killed.
-    assert_eq!(rig.processes().len(), 1);
+    tokio::time::timeout(Duration::from_secs(5), rig.model.until_disconnects(1)).await.expect("it goes on");
+    // On a busy machine it may be late with its word that it stopped. Then it is killed, which cuts what has begun there.
+    let next = match brain.complete(&request("hello"), &Deltas::none()).await {
+        Err(BrainError::Cut { .. }) => brain.complete(&request("hello"), &Deltas::none()).await,
+        other => other,
+    };
+    assert_eq!(next.unwrap().content, "ok");
+    drop(brain);
+    rig.no_process_is_left().await;
 }
 
 #[tokio::test]

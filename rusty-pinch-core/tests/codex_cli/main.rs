@@ -1,4 +1,4 @@
-//! `CodexBrain` and `CodexAppServerBrain` with the real Codex CLI against a fake Responses server on a real socket.
+//! `CodexBrain`, `CodexAppServerBrain` and `CodexPool` with the real Codex CLI against a fake Responses server on a real socket.
 //!
 //! `scripts/install-codex` installs the CLI; `RUSTY_PINCH_TEST_CODEX_BIN` names another. Without one every test here says
 //! that it was skipped.
@@ -9,4 +9,5 @@ mod app_server;
 mod contract;
 mod exec;
 mod failures;
+mod pool;
 mod rig;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_model::{FakeModel, Reply, Request};
+use fake_model::{FakeModel, Reply, Request, responses};
 use rusty_pinch_core::{
     Brain, BrainError, Clock, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, Completion,
     CompletionRequest, Deltas, Lane, Message, QuotaGauge, Repeat, Risk, SystemClock, SystemSpawn, ToolName, ToolSpec,
@@ -90,7 +90,7 @@ impl Rig {
 
     pub(crate) async fn no_process_is_left(&self) {
         // What is given up is killed and not waited for, and a busy machine takes its time.
-        for _ in 0..50 {
+        for _ in 0..1000 {
             if self.processes().is_empty() {
                 return;
             }
@@ -147,6 +147,19 @@ pub(crate) fn calc() -> ToolSpec {
 pub(crate) fn with_tools(mut request: CompletionRequest) -> CompletionRequest {
     request.tools = Arc::from([calc()]);
     request
+}
+
+/// Checks what was sent upstream for [`request`]: all of it, with the key, and no tool of Codex's own.
+pub(crate) fn carries_the_conversation_and_no_tools(sent: &Request, text: &str) {
+    assert_eq!((sent.method.as_str(), sent.path.as_str()), ("POST", "/v1/responses"));
+    assert_eq!(sent.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert_eq!(responses::foreign_tools(sent), ["request_user_input"], "a tool of Codex's own is on");
+    assert!(sent.body.len() < 8 * 1024, "{} bytes for one sentence", sent.body.len());
+    let prompt = responses::prompt(sent);
+    for (role, content) in [("system", "Be brief."), ("assistant", "second"), ("user", text)] {
+        let line = json!({ "content": content, "role": role }).to_string();
+        assert!(prompt.lines().any(|l| l == line), "{line} is not in {prompt}");
+    }
 }
 
 /// What a failure becomes: the variant's name and whether it says when to come back.

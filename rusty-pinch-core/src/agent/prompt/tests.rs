@@ -130,6 +130,8 @@ fn a_model_that_repeats_itself_is_told() {
 }
 
 proptest! {
+    // A case is a whole conversation, and making one is what costs.
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn a_prompt_never_exceeds_its_budget(
         context in 100..4000_usize,

@@ -100,7 +100,12 @@ impl Breakers {
 
     /// Notes that `who` failed with `error`. `randomness` is 64 random bits.
     pub async fn failed(&self, who: &Answerer, error: &BrainError, now: Timestamp, randomness: u64) {
-        self.change(who, now, |breaker| Some(breaker.failed(error, now, &self.shared.policy, randomness))).await;
+        self.change(who, now, |breaker| {
+            let after = breaker.failed(error, now, &self.shared.policy, randomness);
+            // A refused request or an exhausted budget says nothing about the provider, and costs no write.
+            (after != *breaker).then_some(after)
+        })
+        .await;
     }
 
     /// Notes that `who` answered. Where nothing changes but the time of the last answer, it is written once a minute.
@@ -222,7 +227,11 @@ impl Breakers {
     }
 
     fn keep(&self, who: &Answerer, known: Known) {
-        self.all().insert(who.clone(), known);
+        let mut all = self.all();
+        // Another task of this process may have committed a later state meanwhile.
+        if all.get(who).is_none_or(|kept| kept.revision <= known.revision) {
+            all.insert(who.clone(), known);
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Answerer, Known>> {

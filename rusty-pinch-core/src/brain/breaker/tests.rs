@@ -124,6 +124,18 @@ async fn an_answer_that_changes_nothing_is_written_once_a_minute() {
 }
 
 #[tokio::test]
+async fn a_failure_that_says_nothing_of_the_provider_costs_no_write() {
+    let plan = FaultPlan::none();
+    let breakers = Breakers::new(Arc::new(FaultyStore::new(MemoryStore::new(), &plan)));
+    for second in 0..9 {
+        breakers.failed(&who(), &rejected(), at(second), 0).await;
+    }
+    assert_eq!(plan.count(), 0);
+    breakers.failed(&who(), &overloaded(), at(9), 0).await;
+    assert_eq!(plan.count(), 1);
+}
+
+#[tokio::test]
 async fn a_store_that_fails_stops_nothing_and_forgets_nothing() {
     let plan = FaultPlan::new((1..1000).map(|effect| (effect, Fault::FailBefore)));
     let breakers = Breakers::new(Arc::new(FaultyStore::new(MemoryStore::new(), &plan)));

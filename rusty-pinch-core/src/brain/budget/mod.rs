@@ -220,6 +220,8 @@ fn may_have_cost(error: &BrainError) -> bool {
             | BrainError::Unauthorized { .. }
             | BrainError::ContextTooLong { .. }
             | BrainError::Rejected { .. }
+            // Of all that were asked, each refused.
+            | BrainError::NoAccount { .. }
     );
     was_asked && !was_refused
 }

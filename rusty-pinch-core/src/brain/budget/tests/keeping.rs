@@ -262,13 +262,14 @@ async fn of_several_accounts_only_those_with_a_key_cost_money() {
 #[tokio::test]
 async fn an_error_takes_nothing_where_the_provider_refused_and_the_estimate_where_nobody_knows() {
     type Failure = fn() -> BrainError;
-    let refused: [Failure; 6] = [
+    let refused: [Failure; 7] = [
         || BrainError::RateLimited { brain: "lab".into(), retry_at: None },
         || BrainError::Overloaded { brain: "lab".into(), detail: "503".into(), retry_at: None },
         || BrainError::Unreachable { brain: "lab".into(), target: "x".into(), source: "refused".into() },
         || BrainError::Rejected { brain: "lab".into(), detail: "400".into() },
         || BrainError::ContextTooLong { brain: "lab".into(), detail: "x".into() },
         || BrainError::NotConfigured { brain: "lab".into(), detail: "x".into(), fix: "x".into() },
+        || BrainError::NoAccount { brain: "lab".into(), detail: "revoked".into(), asked: 2, retry_at: None },
     ];
     let unknown: [Failure; 4] = [
         || BrainError::Cut { brain: "lab".into(), detail: "x".into() },

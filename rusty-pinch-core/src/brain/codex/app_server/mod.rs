@@ -120,6 +120,10 @@ impl CodexAppServerBrain {
     /// The server, which is started where there is none that takes more work. Requests that come meanwhile wait.
     async fn session(&self, request: &CompletionRequest) -> Result<Arc<Session>, BrainError> {
         let mut session = self.session.lock().await;
+        // A server that is about to be killed for not stopping another turn would take this one with it.
+        if let Some(running) = session.as_ref() {
+            running.settled().await;
+        }
         if let Some(fit) = session.as_ref().filter(|session| session.is_fit(self.account.clock.now())) {
             fit.touch();
             return Ok(Arc::clone(fit));

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
 use super::bounds::{AGE_MAX, IDLE_MAX, INTERRUPT_MAX, LIFE_MAX};
-use super::wire::{Ended, Failed, INITIALIZE, Running, Wire};
+use super::wire::{Ended, Failed, INITIALIZE, Running, Stopping, Wire};
 use crate::brain::codex::account::Account;
 use crate::brain::codex::catalogue::INSTRUCTIONS;
 use crate::brain::codex::cli::{self, Files};
@@ -74,6 +74,11 @@ impl Session {
     /// Whether it takes more work.
     pub(super) fn is_fit(&self, now: Timestamp) -> bool {
         self.wire.ended().is_none() && now < self.started_at + AGE_MAX
+    }
+
+    /// Waits until it is known whether it obeyed those who stopped a turn.
+    pub(super) async fn settled(&self) {
+        self.wire.settled().await;
     }
 
     /// Puts off its end.
@@ -144,14 +149,17 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let (session, thread, running) = (Arc::clone(&self.session), self.thread.clone(), Arc::clone(&self.running));
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { finish(&session, &thread, &running).await })),
+            Ok(runtime) => {
+                let stopping = session.wire.stopping();
+                runtime.spawn(async move { finish(&session, &thread, &running, stopping).await });
+            }
             Err(_) => session.wire.end(Ended::Unresponsive),
         }
     }
 }
 
 /// Stops a turn that is not over, kills the server when it does not obey, and leaves the thread.
-async fn finish(session: &Session, thread: &str, running: &Running) {
+async fn finish(session: &Session, thread: &str, running: &Running, stopping: Stopping) {
     let wire = &session.wire;
     let stopped = tokio::time::timeout(INTERRUPT_MAX, async {
         let progress = running.until(|progress| progress.is_over || progress.turn.is_some()).await;
@@ -163,6 +171,7 @@ async fn finish(session: &Session, thread: &str, running: &Running) {
     if stopped.await.is_err() {
         wire.end(Ended::Unresponsive);
     }
+    drop(stopping);
     wire.leave(thread);
     // Without a listener it forgets the thread. Should it not answer, that is nobody's loss.
     let params = json!({ "threadId": thread });

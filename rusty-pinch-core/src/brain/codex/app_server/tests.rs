@@ -122,8 +122,10 @@ async fn a_server_with_nothing_to_do_ends_and_the_next_request_starts_another() 
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_stop_a_turn_that_was_left_is_killed() {
-    let scripted = Arc::new(Scripted::new(&format!("{READY}{THREAD}{TURN}\ntouch \"$0.turn\"; exec cat > /dev/null")));
+async fn a_server_that_does_not_stop_a_turn_that_was_left_is_killed_and_takes_no_later_request_with_it() {
+    let first = "if [ $(wc -l < \"${0%/*}/pid\") = 1 ]; then touch \"$0.turn\"; exec cat > /dev/null; fi";
+    let script = format!("{READY}{THREAD}{TURN}\n{first}{ANSWER}\nexec sleep 60");
+    let scripted = Arc::new(Scripted::new(&script));
     let asked = tokio::spawn({
         let scripted = Arc::clone(&scripted);
         async move { scripted.ask().await }
@@ -131,6 +133,7 @@ async fn a_server_that_does_not_stop_a_turn_that_was_left_is_killed() {
     until(|| scripted.folder.path().join("codex.turn").exists()).await;
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
+    assert_eq!(scripted.ask().await.unwrap().content, "pong");
     until(|| !scripted.started()[0].exists()).await;
 }
 

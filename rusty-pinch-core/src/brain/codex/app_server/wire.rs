@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::bounds::ODD_LINES_MAX;
+use super::bounds::{INTERRUPT_MAX, ODD_LINES_MAX};
 use super::limits::KnownLimits;
 use super::message::{self, Message, Refusal};
 use super::progress::{self, Outcome, Progress};
@@ -92,6 +92,8 @@ pub(super) struct Wire {
     clock: Arc<dyn Clock>,
     quota: Arc<QuotaGauge>,
     state: Mutex<State>,
+    /// How many turns are being stopped.
+    stopping: watch::Sender<usize>,
     /// Rung when the server has to go.
     pub(super) hang_up: Notify,
 }
@@ -117,7 +119,8 @@ impl Wire {
             used_at: clock.now(),
             ended: None,
         };
-        Self { input, clock, quota, state: Mutex::new(state), hang_up: Notify::new() }
+        let (stopping, hang_up) = (watch::Sender::default(), Notify::new());
+        Self { input, clock, quota, state: Mutex::new(state), stopping, hang_up }
     }
 
     /// Asks the server for something. It waits as long as the server lives: whoever asks has a deadline.
@@ -248,6 +251,18 @@ impl Wire {
         self.touch();
     }
 
+    /// A turn is being stopped, until what is given is dropped.
+    pub(super) fn stopping(self: &Arc<Self>) -> Stopping {
+        self.stopping.send_modify(|turns| *turns += 1);
+        Stopping(Arc::clone(self))
+    }
+
+    /// Waits until no turn is being stopped, for longer than that may take: a server that does not obey is killed by then.
+    pub(super) async fn settled(&self) {
+        let mut stopping = self.stopping.subscribe();
+        let _ = tokio::time::timeout(2 * INTERRUPT_MAX, stopping.wait_for(|turns| *turns == 0)).await;
+    }
+
     /// Puts off the end of a server that has nothing to do.
     pub(super) fn touch(&self) {
         lock(&self.state).used_at = self.clock.now();
@@ -257,6 +272,16 @@ impl Wire {
     pub(super) fn idle_since(&self) -> Timestamp {
         let state = lock(&self.state);
         if state.turns.is_empty() && state.waiting.is_empty() { state.used_at } else { self.clock.now() }
+    }
+}
+
+/// A turn that is being stopped.
+#[derive(Debug)]
+pub(super) struct Stopping(Arc<Wire>);
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.0.stopping.send_modify(|turns| *turns -= 1);
     }
 }
 

@@ -230,6 +230,10 @@ impl CodexPool {
                 BrainError::Reserved { brain, remaining_percent, until_at: until }
             }
             Refusal::Nobody { skipped, retry_at } => {
+                // A program that breaks wherever it runs may do so because of the request: that is no lack of accounts.
+                if let Some(at) = failures.iter().position(|(_, error)| !state::is_of_account(error)) {
+                    return failures.swap_remove(at).1.after_attempts(asked);
+                }
                 // With one account, what it said says it all.
                 if skipped.is_empty()
                     && failures.len() == 1
@@ -315,7 +319,7 @@ impl Brain for CodexPool {
                 }
                 Err(error) => {
                     self.settle(&claim, member, Outcome::Failed(&error)).await;
-                    if !state::is_of_account(&error) {
+                    if !state::may_another_answer(&error) {
                         let attempts = error.attempts().saturating_add(before);
                         return Err(error.after_attempts(attempts));
                     }

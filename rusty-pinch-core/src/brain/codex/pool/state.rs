@@ -36,6 +36,9 @@ pub(crate) struct AccountState {
     pub(crate) retry_at: Option<Timestamp>,
     /// Failures of the account itself, since its last answer.
     pub(crate) failures: u32,
+    /// The last of them was found by a health check, and not by a request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) was_check: bool,
     pub(crate) health: AccountHealth,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<String>,
@@ -65,8 +68,13 @@ pub(super) enum Outcome<'a> {
     Failed(&'a BrainError),
 }
 
-/// Whether `error` is about the account that was asked, so that another one may answer. What is about the provider, the
-/// program or the request would fail with any account.
+/// Whether another account may answer where one failed with `error`: trouble of the account, and of the program, which
+/// runs in each account's own home. What is about the provider or the request would fail with any account.
+pub(super) fn may_another_answer(error: &BrainError) -> bool {
+    is_of_account(error) || matches!(error.failure(), BrainError::Program { .. })
+}
+
+/// Whether `error` is about the account that was asked, so that it is left alone for a while.
 pub(super) fn is_of_account(error: &BrainError) -> bool {
     matches!(
         error.failure(),
@@ -130,6 +138,7 @@ impl AccountState {
             return;
         }
         self.failures = self.failures.saturating_add(1);
+        self.was_check = false;
         let is_refused = matches!(error.failure(), BrainError::Unauthorized { .. } | BrainError::NotConfigured { .. });
         if is_refused {
             self.health = AccountHealth::Failing;
@@ -140,11 +149,18 @@ impl AccountState {
         }
     }
 
-    /// Notes what a health check found.
+    /// Notes what a health check found. One that finds nothing wrong mends what a check found and nothing else: it asks no
+    /// model, so it can't tell that a revoked login works again.
     pub(super) fn checked(&mut self, error: Option<&str>, now: Timestamp) {
         self.last_healthcheck_at = Some(now);
-        let Some(error) = error else { return self.is_well() };
+        let Some(error) = error else {
+            if self.failures == 0 || self.was_check {
+                self.is_well();
+            }
+            return;
+        };
         self.failures = self.failures.saturating_add(1);
+        self.was_check = true;
         self.health = AccountHealth::Failing;
         self.last_error = Some(shortened(error));
         self.retry_at = Some(now + back_off(self.failures));
@@ -171,6 +187,7 @@ impl AccountState {
 
     fn is_well(&mut self) {
         self.failures = 0;
+        self.was_check = false;
         self.retry_at = None;
         self.last_error = None;
         self.health = AccountHealth::Healthy;

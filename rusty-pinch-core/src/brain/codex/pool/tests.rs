@@ -286,6 +286,58 @@ async fn trouble_of_an_account_moves_on_and_trouble_of_the_provider_does_not() {
 }
 
 #[tokio::test]
+async fn a_program_that_breaks_in_one_home_moves_on_and_one_that_breaks_everywhere_says_so() {
+    let broken = || BrainError::Program { brain: NAME.into(), detail: "no such file".into(), fix: "install it".into() };
+    let rig = Rig::new();
+    let completion =
+        ask(&rig.pool(4, move |id| if id == "a" { Err(broken()) } else { ok(id) }), Lane::Background).await;
+    let completion = completion.unwrap();
+    assert_eq!((completion.content.as_str(), completion.attempts, completion.tried.len()), ("b", 2, 1));
+    let rig = Rig::new();
+    let pool = rig.pool(4, move |_| Err(broken()));
+    let error = ask(&pool, Lane::Background).await.unwrap_err();
+    assert!(matches!(error.failure(), BrainError::Program { .. }) && error.attempts() == 2, "{error:?}");
+    // It may be the request's doing, so no account is left alone for it.
+    assert!(pool.status().await.unwrap().accounts.iter().all(|account| account.skipped_until.is_none()));
+}
+
+#[tokio::test]
+async fn a_check_that_finds_nothing_wrong_mends_only_what_a_check_found() {
+    let rig = Rig::new();
+    let pool = rig.pool(4, |id| if id == "a" { Err(unauthorized()) } else { ok(id) });
+    let check = async |healthy| {
+        let report = HealthReport { account_id: AccountId::new("a").unwrap(), healthy, message: "x".into() };
+        pool.checked(&report).await.unwrap();
+        pool.status().await.unwrap().accounts.remove(0)
+    };
+    assert!(check(true).await.healthy && check(false).await.skipped_until.is_some());
+    assert!(check(true).await.skipped_until.is_none());
+    ask(&pool, Lane::Interactive).await.unwrap();
+    let found = check(true).await;
+    assert!(!found.healthy && found.skipped_until.is_some() && found.last_healthcheck_at.is_some(), "{found:?}");
+    // Its pause grows although it is looked at again and again.
+    for _ in 0..12 {
+        check(true).await;
+        ask(&pool, Lane::Background).await.unwrap();
+        rig.clock.advance(Duration::from_secs(300));
+    }
+    assert!(rig.calls("a") <= 8, "{}", rig.calls("a"));
+}
+
+#[tokio::test]
+async fn an_operator_who_knows_better_lets_go_of_every_account_and_gives_no_quota_away() {
+    let rig = Rig::new();
+    let pool = rig.pool(4, |id| Err(if id == "a" { unauthorized() } else { quota(Some(at(900_000))) }));
+    ask(&pool, Lane::Interactive).await.unwrap_err();
+    assert!(ask(&rig.pool(4, ok), Lane::Background).await.is_err());
+    assert!(!pool.reset().await.unwrap().is_empty() && pool.reset().await.unwrap().is_empty());
+    let status = pool.status().await.unwrap();
+    assert!(status.accounts.iter().all(|account| account.skipped_until.is_none() && account.used_requests == 1));
+    assert!(status.accounts.iter().all(|account| account.last_error.is_some()), "what happened stays told");
+    ask(&rig.pool(4, ok), Lane::Background).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_never_left_is_given_back() {
     let rig = Rig::new();
     let absent =

@@ -4,7 +4,7 @@ use super::*;
 use crate::brain::Lane;
 use crate::testing::VirtualClock;
 
-const REQUESTS: usize = 2000;
+const REQUESTS: usize = 1000;
 /// The longest that a breaker is open (the default policy's).
 const BREAKER_TIME: Duration = Duration::from_secs(60);
 
@@ -76,6 +76,19 @@ async fn b2_a_total_outage_costs_at_most_1_2_calls_a_request_and_is_over_within_
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn b2_the_first_ten_messages_to_a_dead_provider_cost_twelve_calls() {
+    for error in [refused, revoked, slowly, overloaded] {
+        let outage = down(1, error);
+        for _ in 0..10 {
+            outage.ask(Lane::Interactive).await.unwrap_err();
+            outage.clock.clock.advance(Duration::from_millis(20));
+        }
+        let calls = outage.calls.load(Ordering::Relaxed);
+        assert!(calls <= 12, "{}: {calls}", error());
     }
 }
 

@@ -1,12 +1,7 @@
 //! Several accounts of the real Codex CLI at once, against a fake Responses server on a real socket.
-//!
-//! `scripts/install-codex` installs the CLI; `RUSTY_PINCH_TEST_CODEX_BIN` names another. Without one every test here says
-//! that it was skipped.
-#![cfg(all(unix, feature = "codex"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed check of a test panics")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,20 +9,10 @@ use fake_model::{FakeModel, Reply, Request, responses};
 use rusty_pinch_core::{
     AccountId, Brain, BrainError, Clock, CodexAccount, CodexBrain, CodexConfig, CodexEnvironment, CodexPool, CodexWork,
     CodexWorkConfig, Completion, CompletionRequest, Deltas, Lane, MemoryStore, Message, PoolPolicy, Store, SystemClock,
-    SystemSpawn, find_codex,
+    SystemSpawn,
 };
 
-/// The CLI, or `None` after saying so loudly.
-fn cli() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where the CLI is")]
-    let given = std::env::var_os("RUSTY_PINCH_TEST_CODEX_BIN").map(PathBuf::from);
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/codex-cli/node_modules/.bin/codex");
-    let found = find_codex(&given.unwrap_or(installed), None);
-    if found.is_none() {
-        eprintln!("SKIPPED: there is no Codex CLI; run scripts/install-codex first");
-    }
-    found
-}
+use crate::rig::cli;
 
 /// Two accounts, `one` and `two`, whose keys are `sk-one` and `sk-two`, asked at `model`.
 struct Rig {
