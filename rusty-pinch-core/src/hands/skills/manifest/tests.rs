@@ -53,7 +53,7 @@ fn what_a_skill_may_do_decides_how_it_is_judged() {
         ("hosts: a.example", Repeat::ReadOnly, Risk::Low, Material::Foreign),
         ("hosts: any", Repeat::ReadOnly, Risk::Medium, Material::Foreign),
         ("tools: calc", Repeat::Once, Risk::Medium, Material::Foreign),
-        ("state: yes", Repeat::Once, Risk::Low, Material::Own),
+        ("state: yes", Repeat::Once, Risk::Low, Material::Foreign),
         ("state: no", Repeat::ReadOnly, Risk::Low, Material::Own),
     ] {
         let manifest = parse(&format!("//! description: D\n//! {line}\n")).unwrap();
