@@ -38,6 +38,11 @@ pub(super) const PRINTED_LINES_MAX: usize = 256;
 pub(super) const WHY_BYTES_MAX: usize = 1024;
 /// The longest line from the child, in bytes. A text of [`STRING_BYTES_MAX`] fits, whatever has to be escaped in it.
 pub(super) const CHILD_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most values in a line from the child, each item and each entry counted. Read, a value takes dozens of bytes for two
+/// in its line: without this bound a child could make its parent use more memory than it has itself.
+pub(super) const CHILD_LINE_VALUES_MAX: usize = 16 * 1024;
+/// The most values that a script may hand to its host at once. With those around them they fit a line.
+pub(super) const SENT_VALUES_MAX: usize = 8 * 1024;
 /// The longest line to the child, in bytes.
 pub(super) const PARENT_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How much of the child's complaints is kept, in bytes.

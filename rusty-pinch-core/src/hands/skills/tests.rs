@@ -76,6 +76,34 @@ fn a_child_that_breaks_the_order_is_not_believed() {
     }
 }
 
+/// Two bytes of a line become dozens of memory, in the one process that all skills share.
+#[test]
+fn a_line_of_too_many_values_is_not_read() {
+    let set = |value: &str| format!(r#"{{"say":"call","want":{{"call":"state_set","key":"k","value":{value}}}}}"#);
+    let take = |line: &str| {
+        let mut hearing = Hearing::default();
+        hearing.take(Some(&line_of(&confined())));
+        hearing.take(Some(line.as_bytes()))
+    };
+    let too_many = Heard::Broken("it said a line of too many values");
+    for bomb in [
+        format!("[{}0]", "0,".repeat(20_000)),
+        format!("[{}0]", "[],".repeat(20_000)),
+        format!("[{}[]]", "{},".repeat(20_000)),
+        format!("{{{}\"k\":0}}", "\"k\":0,".repeat(10_000)),
+        format!("[\"\\\\\",{}0]", "0,".repeat(20_000)),
+    ] {
+        assert_eq!(take(&set(&bomb)), too_many, "{:.40}", bomb);
+    }
+    for fine in [format!("[{}0]", "0,".repeat(8_000)), format!("\"{}\"", "[,{:\\\"".repeat(20_000))] {
+        assert!(matches!(take(&set(&fine)), Heard::Call(HostCall::StateSet { .. })), "{:.40}", fine);
+    }
+}
+
+fn line_of(word: &Word) -> Vec<u8> {
+    line(word).unwrap()
+}
+
 #[test]
 fn a_line_is_read_up_to_its_bound() {
     let read_value = |bytes: &[u8], bytes_max| read::<Value>(&mut &bytes[..], bytes_max);
