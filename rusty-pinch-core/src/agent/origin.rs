@@ -89,7 +89,7 @@ mod tests {
             (json!({"url": url}), format!("read {url}"), true),
             (json!({"url": url}), format!("read \"{url}\", please."), true),
             (json!({"url": url}), format!("what does ({url}) say?"), true),
-            (json!({"url": " https://a.example.net/x "}), format!("{url}"), true),
+            (json!({"url": " https://a.example.net/x "}), url.to_owned(), true),
             (json!({"url": "https://a.example"}), format!("read {url}"), false),
             (json!({"url": "https://a.example.net/"}), format!("read {url}"), false),
             (json!({"url": "http://a"}), "read http://a.example".to_owned(), false),

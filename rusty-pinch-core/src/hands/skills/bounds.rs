@@ -22,6 +22,8 @@ pub(super) const MAP_ENTRIES_MAX: usize = 1024;
 pub(super) const VARIABLES_MAX: usize = 256;
 /// The most functions of a script.
 pub(super) const FUNCTIONS_MAX: usize = 256;
+/// The most cases of all `switch`es of a script. Reading them costs the square of their number: 13,000 take a minute.
+pub(super) const SWITCH_CASES_MAX: usize = 2048;
 /// How many operations pass between two looks at the deadline. Looking at each would double the cost of a loop.
 pub(super) const OPERATIONS_PER_LOOK: u64 = 256;
 /// How many looks at the deadline pass between two looks at whether the parent still lives.

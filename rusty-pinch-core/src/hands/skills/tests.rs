@@ -236,6 +236,19 @@ async fn threads_are_bounded_and_end_with_their_callers() {
 }
 
 /// Rhai loses the error that ends a run at some of its operations, and what it makes of it is caught here.
+/// Nothing looks at a deadline while a script is read, and `skills list` reads all of them.
+#[test]
+fn a_switch_of_more_cases_than_can_be_read_in_time_is_refused() {
+    let one_each: String = (0..10_000).map(|n| format!("{n}=>1,")).collect();
+    let in_one: Vec<_> = (0..10_000).map(|n| n.to_string()).collect();
+    for cases in [one_each, format!("{}=>1,", in_one.join("|"))] {
+        let error = engine::compile(&format!("fn main(x) {{ switch x {{ {cases} _=>2 }} }}")).unwrap_err();
+        assert!(error.why.contains("2048 cases of `switch`"), "{}", error.why);
+    }
+    let few: String = (0..200).map(|n| format!("{n} | {}=>1,", n + 1000)).collect();
+    engine::compile(&format!("fn main(x) {{ switch x {{ {few} _=>2 }} }}")).unwrap();
+}
+
 #[test]
 fn a_run_that_is_over_stays_over() {
     for script in [
