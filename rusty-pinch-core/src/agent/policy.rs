@@ -53,8 +53,7 @@ pub enum Judgement {
     Deny(String),
 }
 
-/// Judges a call. Rules in order: denied, asked (for its tool, or for what the call does), allowed, then the risk, which
-/// the assessment can only raise. Where other
+/// Judges a call. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise. Where other
 /// people's words or a script are behind the call, medium risk waits for a person, whatever `ask_from` is.
 pub fn judge(
     spec: &ToolSpec,
@@ -69,9 +68,6 @@ pub fn judge(
     }
     if grants.asked.contains(name) {
         return Judgement::Ask(asked(name));
-    }
-    if let Some(why) = &assessment.asks {
-        return Judgement::Ask(why.clone());
     }
     if grants.allowed.contains(name) {
         return Judgement::Allow;
@@ -137,30 +133,20 @@ mod tests {
         judged_of(&CallOrigin::Model, spec_risk, assessed, grants)
     }
 
-    fn judged_of(origin: &CallOrigin, spec_risk: Risk, risk: Risk, grants: &Grants) -> Judgement {
-        judge(&spec(spec_risk), &call(), &assessed(risk), origin, grants)
-    }
-
-    fn spec(risk: Risk) -> ToolSpec {
-        ToolSpec {
+    fn judged_of(origin: &CallOrigin, spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
+        let spec = ToolSpec {
             name: ToolName::new("mail").unwrap(),
             description: String::new(),
             parameters: json!({}),
             positional: vec![],
             repeat: Repeat::Once,
-            risk,
+            risk: spec_risk,
             examples: vec![],
             kind: Default::default(),
             output: Default::default(),
-        }
-    }
-
-    fn call() -> ToolCall {
-        ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) }
-    }
-
-    fn assessed(risk: Risk) -> Assessment {
-        Assessment { risk, summary: String::new(), bound: vec![], asks: None }
+        };
+        let call = ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) };
+        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![] }, origin, grants)
     }
 
     #[test]
@@ -180,18 +166,6 @@ mod tests {
         assert!(matches!(judged(Risk::Low, Risk::Low, &asked), Judgement::Ask(_)));
         let denied = Grants { denied: list, ..asked };
         assert!(matches!(judged(Risk::Low, Risk::Low, &denied), Judgement::Deny(why) if why.contains("denied")));
-    }
-
-    /// `skill_run` may be allowed while a skill that it runs is asked for.
-    #[test]
-    fn what_a_call_does_is_asked_for_although_its_tool_is_allowed() {
-        let grants = Grants { allowed: BTreeSet::from(["mail".to_owned()]), ..Grants::default() };
-        let assessed = Assessment { asks: Some("the rule `asked` names `post`".to_owned()), ..assessed(Risk::Low) };
-        let judged = judge(&spec(Risk::Low), &call(), &assessed, &CallOrigin::Owner, &grants);
-        assert_eq!(judged, Judgement::Ask("the rule `asked` names `post`".to_owned()));
-        let denied = Grants { denied: grants.allowed.clone(), ..grants };
-        let judged = judge(&spec(Risk::Low), &call(), &assessed, &CallOrigin::Owner, &denied);
-        assert!(matches!(judged, Judgement::Deny(_)), "{judged:?}");
     }
 
     #[test]

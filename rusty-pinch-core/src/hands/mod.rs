@@ -217,10 +217,6 @@ pub struct Assessment {
     pub summary: String,
     /// Contents outside the call that decide what it does.
     pub bound: Vec<Bound>,
-    /// Why it waits for a person even where its tool is allowed: it does what another rule asks for. None when nothing
-    /// of that kind stops it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asks: Option<String>,
 }
 
 /// A content that an approval holds fast.

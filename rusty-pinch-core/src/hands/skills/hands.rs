@@ -230,20 +230,20 @@ impl Hands for SkillHands {
                 return Ok(Assessment { risk, ..nothing });
             }
         };
-        let (risk, mut asks) = (skill.manifest.risk(), None);
+        let mut risk = skill.manifest.risk();
         let mut notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
         if call.name == RUN {
             match self.around.policy.listed(skill.name.as_str()) {
                 Listed::No => {}
                 Listed::Asked(why) => {
+                    risk = Risk::Critical;
                     notes.push_str(&format!("\n{why}"));
-                    asks = Some(why);
                 }
                 Listed::Denied(why) => return Err(HandsError::NotStarted { tool: call.name.clone(), why }),
             }
         }
         let summary = bounded(format!("{}\n{}", nothing.summary, visible(&notes)), SUMMARY_BYTES_MAX);
-        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)], asks })
+        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)] })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {

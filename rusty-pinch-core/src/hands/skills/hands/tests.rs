@@ -261,7 +261,7 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
     let denied = world.hands.assess(&call("skill_run", json!({"name": "post"}))).await.unwrap_err();
     assert!(denied.to_string().contains("RUSTY_PINCH_TOOLS_DENIED"), "{denied}");
     let asked = world.hands.assess(&call("skill_run", json!({"name": "hello", "args": "Ada"}))).await.unwrap();
-    assert!(asked.asks.as_ref().is_some_and(|why| why.contains("RUSTY_PINCH_TOOLS_ASKED")), "{asked:?}");
+    assert_eq!(asked.risk, Risk::Critical);
     let shown = world.hands.assess(&call("post", json!({}))).await.unwrap();
     assert!(shown.risk == Risk::Medium && shown.summary.contains("POST to a.example"), "{shown:?}");
 }
