@@ -44,13 +44,65 @@ fn foreign(line: &Line, tools: &[ToolSpec]) -> Option<String> {
     }
 }
 
-/// Whether every text in the arguments stands in the message that opened the turn.
+/// Whether everything in the arguments stands in the message that opened the turn.
 fn is_quoted(arguments: &Value, turn: &TurnState) -> bool {
     let Opener::Message { text } = &turn.opener else { return false };
+    stands_in(arguments, text)
+}
+
+/// Numbers count as words do: a foreign text could have words carried out in them.
+fn stands_in(arguments: &Value, message: &str) -> bool {
     match arguments {
-        Value::String(argument) => text.contains(argument.as_str()),
-        Value::Array(items) => items.iter().all(|item| is_quoted(item, turn)),
-        Value::Object(fields) => fields.values().all(|field| is_quoted(field, turn)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(argument) => stands_whole(argument, message),
+        Value::Number(number) => stands_whole(&number.to_string(), message),
+        Value::Array(items) => items.iter().all(|item| stands_in(item, message)),
+        Value::Object(fields) => fields.values().all(|field| stands_in(field, message)),
+        Value::Null | Value::Bool(_) => true,
+    }
+}
+
+/// Whether `part` stands in `message` as it was written, and not as a piece of something longer: who named
+/// `https://a.example.net` did not name `https://a.example`.
+fn stands_whole(part: &str, message: &str) -> bool {
+    let part = part.trim();
+    let is_inside = |c: char| !c.is_whitespace();
+    message.match_indices(part).any(|(at, _)| {
+        let before = message.get(..at).unwrap_or_default().trim_end_matches(OPENS);
+        let after = message.get(at + part.len()..).unwrap_or_default().trim_start_matches(CLOSES);
+        !part.is_empty() && !before.ends_with(is_inside) && !after.starts_with(is_inside)
+    })
+}
+
+/// What may stand before something that is quoted, and after it.
+const OPENS: &[char] = &['(', '[', '{', '<', '"', '\'', '`', '“', '„', '‘', '«', ':', '='];
+const CLOSES: &[char] = &[')', ']', '}', '>', '"', '\'', '`', '“', '”', '’', '»', '.', ',', ';', ':', '!', '?', '…'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_the_owner_wrote_whole_is_quoted() {
+        let url = "https://a.example.net/x";
+        for (arguments, message, expected) in [
+            (json!({"url": url}), format!("read {url}"), true),
+            (json!({"url": url}), format!("read \"{url}\", please."), true),
+            (json!({"url": url}), format!("what does ({url}) say?"), true),
+            (json!({"url": " https://a.example.net/x "}), url.to_owned(), true),
+            (json!({"url": "https://a.example"}), format!("read {url}"), false),
+            (json!({"url": "https://a.example.net/"}), format!("read {url}"), false),
+            (json!({"url": "http://a"}), "read http://a.example".to_owned(), false),
+            (json!({"url": "example.net/x"}), format!("read {url}"), false),
+            (json!({"url": format!("{url}?secret")}), format!("read {url}"), false),
+            (json!({"city": "Ulm", "days": 3}), "the weather in Ulm for 3 days".to_owned(), true),
+            (json!({"city": "Ulm", "days": 30}), "the weather in Ulm for 3 days".to_owned(), false),
+            (json!({"city": "Ulm", "days": 481_516}), "the weather in Ulm".to_owned(), false),
+            (json!({"city": ["Ulm", "Bonn"]}), "the weather in Ulm".to_owned(), false),
+            (json!({"city": ""}), "the weather".to_owned(), false),
+            (json!({"long": true, "zone": null}), "the weather".to_owned(), true),
+        ] {
+            assert_eq!(stands_in(&arguments, &message), expected, "{arguments} in {message:?}");
+        }
     }
 }

@@ -82,6 +82,11 @@ fn is_hidden(c: char) -> bool {
             | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF | 0xF0000..=0x10FFFF)
 }
 
+/// Whether `c` hides or disguises text, and is nothing that ordinary text needs: tabs, and what joins and colours emoji.
+pub(crate) fn disguises(c: char) -> bool {
+    is_hidden(c) && !matches!(c, '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
+}
+
 /// Whether `c` belongs to a script or block whose letters are mistaken for Latin ones.
 fn imitates_latin(c: char) -> bool {
     matches!(u32::from(c),

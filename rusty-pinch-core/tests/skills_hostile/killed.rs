@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use rusty_pinch_core::testing::ScriptRunner;
@@ -10,7 +11,7 @@ use rusty_pinch_core::{Sandbox, SandboxCommand, SkillError};
 use tokio::task::JoinHandle;
 
 use crate::children::{are_gone, marked_as};
-use crate::setup::{assert_unharmed, child, marked};
+use crate::setup::{assert_unharmed, child, ended_in_time, marked};
 
 /// A run in a child of this mark, once its child waits for its host.
 async fn waiting(mark: &str) -> JoinHandle<Result<String, SkillError>> {
@@ -26,7 +27,57 @@ async fn waiting(mark: &str) -> JoinHandle<Result<String, SkillError>> {
 }
 
 fn kill(pid: u32) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    send(pid, Signal::KILL);
+}
+
+fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+}
+
+/// It is given nothing to find: no variable, and of this program's files its pipes.
+#[tokio::test]
+async fn a_child_has_an_empty_environment_and_three_pipes() {
+    let _kept = std::fs::File::open("/dev/null").unwrap();
+    let running = waiting("looked-at").await;
+    let pids = marked_as("looked-at");
+    assert_eq!(pids.len(), 1);
+    // Without the right to look at it, there is nothing to see.
+    if let Ok(environment) = std::fs::read(format!("/proc/{}/environ", pids[0])) {
+        assert_eq!(String::from_utf8_lossy(&environment), "");
+    }
+    if let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", pids[0])) {
+        let open: Vec<String> = open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let more: Vec<_> = open.iter().filter(|fd| !["0", "1", "2"].contains(&fd.as_str())).collect();
+        // What whoever started this program left open for every child is not this program's to close.
+        assert!(more.iter().all(|fd| is_left_open(fd)) && open.len() - more.len() == 3, "{open:?}");
+    }
+    running.abort();
+    assert!(are_gone("looked-at").await);
+}
+
+/// Whether a file of this process is one that its children inherit.
+fn is_left_open(fd: &str) -> bool {
+    const CLOSE_ON_EXEC: u32 = 0o2_000_000;
+    let information = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+    let flags = information.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & CLOSE_ON_EXEC == 0)
+}
+
+/// A process that is stopped is late for ever.
+#[tokio::test]
+async fn a_child_that_is_stopped_is_ended_at_its_deadline() {
+    let stopped = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&stopped);
+    let runner = ScriptRunner::new(Sandbox::Child(marked("stopped"))).host(move |_| {
+        for pid in marked_as("stopped") {
+            send(pid, Signal::STOP);
+            seen.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        async { Ok(serde_json::Value::Null) }
+    });
+    let error = ended_in_time(&runner, Duration::from_millis(500), "fn main() { time_now() }").await;
+    assert!(error.contains("its time of"), "{error}");
+    assert!(stopped.load(std::sync::atomic::Ordering::SeqCst) && are_gone("stopped").await);
 }
 
 #[tokio::test]

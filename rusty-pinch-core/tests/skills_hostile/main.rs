@@ -12,3 +12,4 @@ mod killed;
 mod memory;
 mod scripts;
 mod setup;
+mod tricks;

@@ -50,6 +50,8 @@ pub(super) fn tool(store: Arc<dyn Store>) -> Tool {
     let count = |count: usize| json!({ "count": count });
     Tool::new(NAME, "Shows the last messages of this session")
         .read_only()
+        // It can bring back what had left the prompt: pages among it, whose words are not the owner's.
+        .foreign()
         .positional(["count"])
         .example("show the last 5 messages", count(5))
         .example("last 10 messages", count(10))
@@ -179,5 +181,12 @@ mod tests {
         let tail = last(&store, session(), 5).await.unwrap();
         assert_eq!(tail.messages.len(), 1);
         assert!(tail.messages[0].content.ends_with("é… [1400 bytes more]"));
+    }
+
+    /// A page that has left the prompt comes back through it, and whoever is behind its words with it.
+    #[test]
+    fn what_it_brings_back_may_be_other_peoples_words() {
+        let hands = crate::hands::Toolbox::new().tool(tool(Arc::new(crate::store::MemoryStore::new())));
+        assert_eq!(crate::hands::Hands::tools(&hands)[0].output, crate::hands::Material::Foreign);
     }
 }

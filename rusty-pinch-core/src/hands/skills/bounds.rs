@@ -22,6 +22,8 @@ pub(super) const MAP_ENTRIES_MAX: usize = 1024;
 pub(super) const VARIABLES_MAX: usize = 256;
 /// The most functions of a script.
 pub(super) const FUNCTIONS_MAX: usize = 256;
+/// The most cases of all `switch`es of a script. Reading them costs the square of their number: 13,000 take a minute.
+pub(super) const SWITCH_CASES_MAX: usize = 2048;
 /// How many operations pass between two looks at the deadline. Looking at each would double the cost of a loop.
 pub(super) const OPERATIONS_PER_LOOK: u64 = 256;
 /// How many looks at the deadline pass between two looks at whether the parent still lives.
@@ -38,6 +40,11 @@ pub(super) const PRINTED_LINES_MAX: usize = 256;
 pub(super) const WHY_BYTES_MAX: usize = 1024;
 /// The longest line from the child, in bytes. A text of [`STRING_BYTES_MAX`] fits, whatever has to be escaped in it.
 pub(super) const CHILD_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most values in a line from the child, each item and each entry counted. Read, a value takes dozens of bytes for two
+/// in its line: without this bound a child could make its parent use more memory than it has itself.
+pub(super) const CHILD_LINE_VALUES_MAX: usize = 16 * 1024;
+/// The most values that a script may hand to its host at once. With those around them they fit a line.
+pub(super) const SENT_VALUES_MAX: usize = 8 * 1024;
 /// The longest line to the child, in bytes.
 pub(super) const PARENT_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How much of the child's complaints is kept, in bytes.

@@ -135,11 +135,13 @@ mod filter {
         for call in [libc::SYS_write, libc::SYS_writev] {
             rules.insert(call, vec![when(0, SeccompCmpOp::Eq, 1)?, when(0, SeccompCmpOp::Eq, 2)?]);
         }
-        // No memory becomes code.
+        // No memory becomes code, and no file becomes memory: not even one that a careless parent left open.
         let executable = u64::try_from(libc::PROT_EXEC).ok()?;
-        for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-            rules.insert(call, vec![when(2, SeccompCmpOp::MaskedEq(executable), 0)?]);
-        }
+        let not_code = || is(2, SeccompCmpOp::MaskedEq(executable), 0);
+        let anonymous = u64::try_from(libc::MAP_ANONYMOUS).ok()?;
+        let no_file = is(3, SeccompCmpOp::MaskedEq(anonymous), anonymous)?;
+        rules.insert(libc::SYS_mprotect, vec![all(vec![not_code()?])?]);
+        rules.insert(libc::SYS_mmap, vec![all(vec![not_code()?, no_file])?]);
         // An abort is a signal to itself.
         let me = u64::from(std::process::id());
         rules.insert(libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Eq, me)?]);
@@ -150,8 +152,16 @@ mod filter {
         apply_filter_all_threads(&program).ok()
     }
 
-    fn when(argument: u8, is: SeccompCmpOp, value: u64) -> Option<SeccompRule> {
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value).ok()?;
-        SeccompRule::new(vec![condition]).ok()
+    fn when(argument: u8, how: SeccompCmpOp, value: u64) -> Option<SeccompRule> {
+        all(vec![is(argument, how, value)?])
+    }
+
+    fn is(argument: u8, how: SeccompCmpOp, value: u64) -> Option<SeccompCondition> {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value).ok()
+    }
+
+    /// A rule that holds where all of `conditions` do.
+    fn all(conditions: Vec<SeccompCondition>) -> Option<SeccompRule> {
+        SeccompRule::new(conditions).ok()
     }
 }

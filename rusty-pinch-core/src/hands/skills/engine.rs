@@ -10,7 +10,8 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 
 use super::bounds::{
     ARRAY_ITEMS_MAX, CALL_LEVELS_MAX, COMPILED_MAX, EXPRESSION_DEPTH_MAX, FUNCTION_EXPRESSION_DEPTH_MAX, FUNCTIONS_MAX,
-    MAP_ENTRIES_MAX, OPERATIONS_MAX, OUTPUT_BYTES_MAX, SCRIPT_BYTES_MAX, STRING_BYTES_MAX, VARIABLES_MAX,
+    MAP_ENTRIES_MAX, OPERATIONS_MAX, OUTPUT_BYTES_MAX, SCRIPT_BYTES_MAX, STRING_BYTES_MAX, SWITCH_CASES_MAX,
+    VARIABLES_MAX,
 };
 use super::failure::ScriptFailure;
 use super::{host, natives, running};
@@ -47,7 +48,18 @@ pub(super) fn compile(source: &str) -> Result<AST, ScriptFailure> {
     if source.len() > SCRIPT_BYTES_MAX {
         return Err(ScriptFailure::over(format!("{} KiB of script", SCRIPT_BYTES_MAX / 1024)));
     }
+    if cases(source) > SWITCH_CASES_MAX {
+        return Err(ScriptFailure::over(format!("{SWITCH_CASES_MAX} cases of `switch`; keep so many in a map")));
+    }
     Ok(ENGINE.compile(source)?)
+}
+
+/// At least as many as `source` has cases of `switch`: what ends one and what parts alternatives, wherever they stand.
+fn cases(source: &str) -> usize {
+    match source.matches("=>").count() {
+        0 => 0,
+        ends => ends + source.bytes().filter(|byte| *byte == b'|').count(),
+    }
 }
 
 /// Compiled scripts by the digest of their source, the oldest first out. The bounds are those of this build, so the

@@ -7,6 +7,7 @@ use rhai::{Dynamic, Engine, EvalAltResult};
 use serde_json::{Value, json};
 
 use super::HostCall;
+use super::bounds::SENT_VALUES_MAX;
 use super::running::{arguments, call};
 
 /// Names and numbers of arguments of all of them.
@@ -36,10 +37,10 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("http_json", |url: &str| parse_json(&text(call(http("GET", url, ""))?)?));
     engine.register_fn("state_get", |key: &str| dynamic(&call(HostCall::StateGet { key: key.to_owned() })?));
     engine.register_fn("state_set", |key: &str, value: Dynamic| -> Result<()> {
-        call(HostCall::StateSet { key: key.to_owned(), value: json_of(&value)? }).map(|_| ())
+        call(HostCall::StateSet { key: key.to_owned(), value: sent(&value)? }).map(|_| ())
     });
     engine.register_fn("tool", |name: &str| tool(name, json!({})));
-    engine.register_fn("tool", |name: &str, arguments: Dynamic| tool(name, json_of(&arguments)?));
+    engine.register_fn("tool", |name: &str, arguments: Dynamic| tool(name, sent(&arguments)?));
     engine.register_fn("parse_json", parse_json);
     engine.register_fn("to_json", |value: Dynamic| json_of(&value).map(|value| value.to_string()));
 }
@@ -59,6 +60,24 @@ fn parse_json(text: &str) -> Result<Dynamic> {
 
 fn dynamic(value: &Value) -> Result<Dynamic> {
     to_dynamic(value)
+}
+
+/// A value that goes to the host. Its parent would not listen to one of too many values.
+fn sent(value: &Dynamic) -> Result<Value> {
+    let json = json_of(value)?;
+    if values(&json) > SENT_VALUES_MAX {
+        return Err(format!("a value for the host holds at most {SENT_VALUES_MAX} others; send less").into());
+    }
+    Ok(json)
+}
+
+/// How many values there are in `json`, itself and keys included.
+fn values(json: &Value) -> usize {
+    match json {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(|field| 1 + values(field)).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// A value as JSON. What has no such form (a function, an instant) is refused.

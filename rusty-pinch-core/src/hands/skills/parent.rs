@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::bounds::{
     CHILD_LINE_BYTES_MAX, COMPLAINT_BYTES_MAX, GRACE_AFTER_DEADLINE, GRACE_AFTER_LAST_WORD, PARENT_LINE_BYTES_MAX,
-    PROBE_TIME_MAX, SANDBOX_MEMORY_BYTES_MAX,
+    PROBE_TIME_MAX, SANDBOX_MEMORY_BYTES_MAX, STACK_BYTES,
 };
 use super::failure::ScriptFailure;
 use super::probe::BECOMES_ANOTHER_PROGRAM;
@@ -241,13 +241,23 @@ fn cause_of(exit: &Exit, time: Duration, skill: &ToolName) -> SkillError {
             let bound = format!("{} MiB of memory", SANDBOX_MEMORY_BYTES_MAX / (1024 * 1024));
             return ScriptFailure::over(bound).of(skill);
         }
+        // A value that is nested too deeply is walked through, or given up, by as many calls within calls.
+        Ending::Signal(SIGSEGV) => return ScriptFailure::over(stack_bound()).of(skill),
+        Ending::Signal(SIGABRT) if complaint.contains("overflowed its stack") => {
+            return ScriptFailure::over(stack_bound()).of(skill);
+        }
         ending if complaint.trim().is_empty() => format!("its process ended early ({ending})"),
         ending => format!("its process ended early ({ending}: {})", quoted(complaint.trim())),
     };
     SkillError::Sandbox { skill: skill.clone(), why, fix: "nothing else is affected; correct the skill".to_owned() }
 }
 
+fn stack_bound() -> String {
+    format!("{} MiB of stack", STACK_BYTES / (1024 * 1024))
+}
+
 const SIGABRT: i32 = 6;
+const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 
 /// The child was no sandbox, or is none any more.

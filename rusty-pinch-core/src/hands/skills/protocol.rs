@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::bounds::HOST_CALLS_MAX;
+use super::bounds::{CHILD_LINE_VALUES_MAX, HOST_CALLS_MAX};
 use super::failure::ScriptFailure;
 use super::report::{Confinement, Tried};
 use super::{HostCall, HostReply};
@@ -107,6 +107,9 @@ impl Hearing {
         if self.is_over {
             return Heard::Broken("it spoke after its last word");
         }
+        if values(line) > CHILD_LINE_VALUES_MAX {
+            return Heard::Broken("it said a line of too many values");
+        }
         let Ok(word) = serde_json::from_slice(line) else { return Heard::Broken("it said what nobody understands") };
         match word {
             _ if self.is_waiting => Heard::Broken("it spoke before its call was answered"),
@@ -141,6 +144,22 @@ impl Hearing {
     pub(super) fn confinement(self) -> Option<(Confinement, Vec<Tried>)> {
         Some((self.confined?, self.tried))
     }
+}
+
+/// About how many values a line of JSON holds: what begins or parts them, outside of texts. It costs no memory, so it is
+/// known before the line is read.
+fn values(line: &[u8]) -> usize {
+    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in line {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b':' | b'[' | b'{' if !is_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 /// A reply, as it is sent.

@@ -17,7 +17,9 @@ pub enum Sandbox {
     /// Each run in a child process that limits its own memory, files, network and system calls.
     Child(SandboxCommand),
     /// On a thread of this process. Rhai's limits, the replaced natives and a deadline hold; the memory of all values
-    /// together is not bounded, and one native call in flight is waited for by its thread, though not by the caller.
+    /// together is not bounded, and one native call in flight is waited for by its thread, though not by the caller. A
+    /// hostile script can nest values so deeply that the thread's stack overflows, which ends this whole process: scripts
+    /// of strangers belong in a child.
     InProcess,
 }
 

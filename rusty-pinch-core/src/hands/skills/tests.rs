@@ -76,6 +76,34 @@ fn a_child_that_breaks_the_order_is_not_believed() {
     }
 }
 
+/// Two bytes of a line become dozens of memory, in the one process that all skills share.
+#[test]
+fn a_line_of_too_many_values_is_not_read() {
+    let set = |value: &str| format!(r#"{{"say":"call","want":{{"call":"state_set","key":"k","value":{value}}}}}"#);
+    let take = |line: &str| {
+        let mut hearing = Hearing::default();
+        hearing.take(Some(&line_of(&confined())));
+        hearing.take(Some(line.as_bytes()))
+    };
+    let too_many = Heard::Broken("it said a line of too many values");
+    for bomb in [
+        format!("[{}0]", "0,".repeat(20_000)),
+        format!("[{}0]", "[],".repeat(20_000)),
+        format!("[{}[]]", "{},".repeat(20_000)),
+        format!("{{{}\"k\":0}}", "\"k\":0,".repeat(10_000)),
+        format!("[\"\\\\\",{}0]", "0,".repeat(20_000)),
+    ] {
+        assert_eq!(take(&set(&bomb)), too_many, "{:.40}", bomb);
+    }
+    for fine in [format!("[{}0]", "0,".repeat(8_000)), format!("\"{}\"", "[,{:\\\"".repeat(20_000))] {
+        assert!(matches!(take(&set(&fine)), Heard::Call(HostCall::StateSet { .. })), "{:.40}", fine);
+    }
+}
+
+fn line_of(word: &Word) -> Vec<u8> {
+    line(word).unwrap()
+}
+
 #[test]
 fn a_line_is_read_up_to_its_bound() {
     let read_value = |bytes: &[u8], bytes_max| read::<Value>(&mut &bytes[..], bytes_max);
@@ -208,6 +236,19 @@ async fn threads_are_bounded_and_end_with_their_callers() {
 }
 
 /// Rhai loses the error that ends a run at some of its operations, and what it makes of it is caught here.
+/// Nothing looks at a deadline while a script is read, and `skills list` reads all of them.
+#[test]
+fn a_switch_of_more_cases_than_can_be_read_in_time_is_refused() {
+    let one_each: String = (0..10_000).map(|n| format!("{n}=>1,")).collect();
+    let in_one: Vec<_> = (0..10_000).map(|n| n.to_string()).collect();
+    for cases in [one_each, format!("{}=>1,", in_one.join("|"))] {
+        let error = engine::compile(&format!("fn main(x) {{ switch x {{ {cases} _=>2 }} }}")).unwrap_err();
+        assert!(error.why.contains("2048 cases of `switch`"), "{}", error.why);
+    }
+    let few: String = (0..200).map(|n| format!("{n} | {}=>1,", n + 1000)).collect();
+    engine::compile(&format!("fn main(x) {{ switch x {{ {few} _=>2 }} }}")).unwrap();
+}
+
 #[test]
 fn a_run_that_is_over_stays_over() {
     for script in [

@@ -166,7 +166,8 @@ impl AccountState {
         self.retry_at = Some(now + back_off(self.failures));
     }
 
-    /// Forgets what keeps it from being asked at `now`, as somebody knows better. What was counted stays counted.
+    /// Forgets what keeps it from being asked at `now`, as somebody knows better. What was counted stays counted,
+    /// and what it last failed with stays told.
     ///
     /// Says whether there was anything.
     pub(super) fn pardon(&mut self, now: Timestamp) -> bool {
@@ -180,6 +181,7 @@ impl AccountState {
             window_began: self.window_began,
             last_used_at: self.last_used_at,
             last_healthcheck_at: self.last_healthcheck_at,
+            last_error: self.last_error.take(),
             ..Self::default()
         };
         true

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::super::body::BodyReader;
 use super::super::bounds::{HEAD_BYTES_MAX, HEADERS_MAX, RATIO_FREE_BYTES};
-use super::super::{EgressError, Fetch};
+use super::super::{Egress, EgressError, Fetch};
 use super::stub::{Internet, answer, fetch, get, ok, post};
 
 const KIB: usize = 1024;
@@ -183,4 +183,24 @@ async fn a_body_is_bytes_and_never_the_name_of_a_file() {
     let request = Fetch { headers: vec![("x-note".into(), format!("@{path}"))], ..get("http://example.com/") };
     fetch(&internet, &request).await.unwrap();
     assert_eq!(internet.log().requests[0].headers["x-note"], format!("@{path}"));
+}
+
+/// What a server sends behind its answer is not the answer to the next question.
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_not_taken() {
+    let internet = Internet::of(|seen| {
+        let more = if seen.path() == "/first" { answer(200, &[], b"unasked") } else { Vec::new() };
+        [answer(200, &[], seen.path().as_bytes()), more].concat()
+    })
+    .await;
+    let egress = internet.egress();
+    for round in 0..20 {
+        for path in ["/first", "/second"] {
+            let url = format!("http://example.com{path}");
+            // A connection that was spoiled may fail; it may not lie.
+            let body = egress.fetch(&get(&url)).await.map(|fetched| fetched.body);
+            assert!(body.as_ref().is_err() || body.as_deref() == Ok(path.as_bytes()), "{round} {path}: {body:?}");
+        }
+    }
+    assert_eq!(egress.fetch(&get("http://example.com/second")).await.unwrap().body, b"/second");
 }

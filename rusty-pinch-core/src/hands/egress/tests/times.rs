@@ -27,6 +27,8 @@ enum Slow {
     Body,
     /// It sends half a body and is silent.
     Stalls,
+    /// It says ten times a second that it goes on, and never answers.
+    Continues,
     /// It sends a body without end, as fast as it can.
     Endless,
 }
@@ -43,6 +45,13 @@ async fn serve(mut stream: TcpStream, slow: Slow) -> Option<()> {
             drip(&mut stream, &[b'x'; 100]).await?;
         }
         Slow::Stalls => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").await.ok()?,
+        Slow::Continues => loop {
+            stream
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
+                .await
+                .ok()?;
+            sleep(Duration::from_millis(100)).await;
+        },
         Slow::Endless => {
             stream.write_all(HEAD).await.ok()?;
             loop {
@@ -93,7 +102,8 @@ fn about(took: Duration, secs: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_after_five_seconds() {
-    for slow in [Slow::Silent, Slow::Stalls] {
+    // Promises are no answer either.
+    for slow in [Slow::Silent, Slow::Stalls, Slow::Continues] {
         let (result, took) = fetched(slow, Fetch::clone).await;
         timed_out(&result, "5s of silence");
         about(took, 5);

@@ -2,6 +2,7 @@
 
 use super::{KEYS, ManifestError, ManifestFault};
 use crate::hands::skills::bounds::{HEADER_LINE_CHARS_MAX, HEADER_LINES_MAX};
+use crate::hands::text::disguises;
 
 const MARK: &str = "//!";
 /// From this Jaro-Winkler likeness on, a wrong key is taken for a slip.
@@ -95,8 +96,8 @@ fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine
     }
     let rule = if value.is_empty() {
         "it must not be empty"
-    } else if value.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)) {
-        "it must not hold control characters"
+    } else if value.chars().any(|c| c.is_control() || disguises(c)) {
+        "it must not hold control characters, nor others that hide text"
     } else {
         return Ok(line);
     };

@@ -224,9 +224,10 @@ impl Manifest {
         if acts { Risk::Medium } else { Risk::Low }
     }
 
-    /// Whether what it says may be other people's words.
+    /// Whether what it says may be other people's words: those that it fetched now, or kept when it was called before.
     pub fn output(&self) -> Material {
-        if self.hosts == SkillHosts::None && self.tools.is_empty() { Material::Own } else { Material::Foreign }
+        let is_alone = self.hosts == SkillHosts::None && self.tools.is_empty() && !self.keeps_state;
+        if is_alone { Material::Own } else { Material::Foreign }
     }
 
     /// What it may reach, in words; a skill without capabilities says so.

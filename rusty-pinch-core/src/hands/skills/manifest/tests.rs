@@ -53,7 +53,7 @@ fn what_a_skill_may_do_decides_how_it_is_judged() {
         ("hosts: a.example", Repeat::ReadOnly, Risk::Low, Material::Foreign),
         ("hosts: any", Repeat::ReadOnly, Risk::Medium, Material::Foreign),
         ("tools: calc", Repeat::Once, Risk::Medium, Material::Foreign),
-        ("state: yes", Repeat::Once, Risk::Low, Material::Own),
+        ("state: yes", Repeat::Once, Risk::Low, Material::Foreign),
         ("state: no", Repeat::ReadOnly, Risk::Low, Material::Own),
     ] {
         let manifest = parse(&format!("//! description: D\n//! {line}\n")).unwrap();
@@ -89,6 +89,10 @@ fn a_header_that_lies_is_refused_with_its_place() {
         ("//! description: D\n//! example: x => {\"a\": 1}", 2, 14, "fit the skill's own"),
         ("//! description:", 1, 17, "must not be empty"),
         ("//! description: a\u{202e}b", 1, 18, "control"),
+        ("//! description: a\u{2066}b", 1, 18, "hide text"),
+        ("//! description: a\u{200b}b", 1, 18, "hide text"),
+        ("//! description: a\u{e0041}b", 1, 18, "hide text"),
+        ("//! description: a\u{2028}//! hosts: any", 1, 18, "hide text"),
         ("//! description: D\nfn main() {}\n//! hosts: a.b", 3, 1, "behind the header's end"),
         ("// remark\n//! description: D", 2, 1, "behind the header's end"),
         (&format!("//! description: {long}"), 1, 1, "at most 512"),
