@@ -111,7 +111,7 @@ fn what_the_operator_denies_does_not_run_under_any_name() {
 fn a_turn_has_the_starter_skills_and_makes_no_folder_for_them() {
     let world = World::new();
     assert!(world.ok(&["run", "--message", "convert 10 km to mi"]).stdout.contains("6.2137 mi"));
-    assert!(world.ok(&["doctor"]).stdout.contains("5 in "), "doctor counts them");
+    assert!(world.ok(&["--json", "doctor"]).stdout.contains("5 in "), "doctor counts them");
     assert!(!world.path("workspace/skills").exists(), "a turn waits for no copies");
     world.ok(&["skills", "check"]);
     assert!(world.path("workspace/skills/units.rhai").exists());
