@@ -136,31 +136,30 @@ async fn what_failed_is_told_and_still_framed() {
 
 #[test]
 fn hostile_pages_cost_no_stack_and_little_time() {
-    // An eighth of what a page may hold: enough to tell, and builds without optimisation on busy machines are slow.
     let began = Instant::now();
     for (part, times) in [
-        ("<div>", 25_000),
-        ("<b><i>", 11_250),
-        ("<table><tr><td>", 7_500),
-        ("</p>", 31_250),
-        ("<svg>", 25_000),
-        ("<!--", 31_250),
-        ("<a ", 37_500),
-        ("<a b=", 25_000),
-        ("&", 125_000),
-        ("&amp", 31_250),
-        ("<script>", 15_000),
-        ("<pre>", 25_000),
-        ("<![CDATA[", 13_750),
-        ("\u{0}", 125_000),
-        ("<title>", 18_750),
-        ("<li>x", 25_000),
+        ("<div>", 200_000),
+        ("<b><i>", 90_000),
+        ("<table><tr><td>", 60_000),
+        ("</p>", 250_000),
+        ("<svg>", 200_000),
+        ("<!--", 250_000),
+        ("<a ", 300_000),
+        ("<a b=", 200_000),
+        ("&", 1_000_000),
+        ("&amp", 250_000),
+        ("<script>", 120_000),
+        ("<pre>", 200_000),
+        ("<![CDATA[", 110_000),
+        ("\u{0}", 1_000_000),
+        ("<title>", 150_000),
+        ("<li>x", 200_000),
     ] {
         let text = text::of_html(&part.repeat(times));
         assert!(text.len() <= 3 * 1024 * 1024, "{part}: {}", text.len());
     }
     // Attributes by the thousand, and one that is a megabyte long.
-    let attributes: String = (0..12_500).map(|at| format!(" a{at}=1")).collect();
+    let attributes: String = (0..100_000).map(|at| format!(" a{at}=1")).collect();
     assert_eq!(text::of_html(&format!("<p{attributes}>x")), "x");
     assert_eq!(text::of_html(&format!("<p a='{}'>x", "y".repeat(1_000_000))), "x");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
