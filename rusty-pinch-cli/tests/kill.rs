@@ -28,15 +28,19 @@ const TREATMENTS: [Treatment; 4] = [
     Treatment { mode: "fail", power_cut: false },
 ];
 
-fn program(data: &Path, message: &str) -> Command {
+fn program(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rusty-pinch"));
     command
         .env_clear()
         .env("RUSTY_PINCH_PROVIDER", "local")
         .env("RUSTY_PINCH_DATA_DIR", data)
         .current_dir(data)
-        .args(["run", "--session", "s", "--message", message]);
+        .args(arguments);
     command
+}
+
+fn run(message: &str) -> [&str; 5] {
+    ["run", "--session", "s", "--message", message]
 }
 
 /// The library of faults, built by the system's C compiler; none without one.
@@ -57,8 +61,8 @@ fn library(dir: &Path) -> Option<PathBuf> {
     }
 }
 
-fn struck(library: &Path, data: &Path, operation: usize, treatment: Treatment) -> Output {
-    let mut command = program(data, ORDER);
+fn struck(library: &Path, data: &Path, arguments: &[&str], operation: usize, treatment: Treatment) -> Output {
+    let mut command = program(data, arguments);
     command
         .env("LD_PRELOAD", library)
         .env("INTERPOSE_DIR", data)
@@ -80,12 +84,11 @@ fn journal(data: &Path) -> Vec<Value> {
 fn check(library: &Path, operation: usize, treatment: Treatment) -> bool {
     let context = format!("{treatment:?} at operation {operation}");
     let data = tempfile::tempdir().unwrap();
-    let output = struck(library, data.path(), operation, treatment);
+    let output = struck(library, data.path(), &run(ORDER), operation, treatment);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let is_struck = said.contains("FAULT ") || output.status.code().is_none();
     let is_acknowledged = said.contains("Noted");
 
-    let after = program(data.path(), "list my notes").output().unwrap();
+    let after = program(data.path(), &run("list my notes")).output().unwrap();
     let listed = String::from_utf8_lossy(&after.stdout).into_owned();
     let errors = String::from_utf8_lossy(&after.stderr).into_owned();
     assert!(after.status.success(), "{context}: {listed}{errors}");
@@ -99,7 +102,27 @@ fn check(library: &Path, operation: usize, treatment: Treatment) -> bool {
     assert!(said_by_person(ORDER) <= 1, "{context}");
     assert_eq!(said_by_person("list my notes"), 1, "{context}");
     assert_eq!(entries.last().unwrap()["role"], "assistant", "{context}");
-    is_struck
+    met_it(&output)
+}
+
+/// Whether a run got as far as the operation that was struck.
+fn met_it(output: &Output) -> bool {
+    output.status.code().is_none() || String::from_utf8_lossy(&output.stdout).contains("FAULT ")
+}
+
+/// Strikes while the starter skills are copied. The next run finds or makes each of them, whole.
+fn check_starters(library: &Path, operation: usize, treatment: Treatment) -> bool {
+    let data = tempfile::tempdir().unwrap();
+    let output = struck(library, data.path(), &["skills", "check"], operation, treatment);
+    let after = program(data.path(), &["skills", "check"]).output().unwrap();
+    assert!(after.status.success(), "operation {operation}: {}", String::from_utf8_lossy(&after.stderr));
+    for starter in rusty_pinch_core::STARTER_SKILLS {
+        for (ending, text) in [("rhai", starter.source), ("cases.json", starter.cases)] {
+            let path = data.path().join("workspace/skills").join(format!("{}.{ending}", starter.name));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "operation {operation}: {}", path.display());
+        }
+    }
+    met_it(&output)
 }
 
 #[test]
@@ -110,4 +133,14 @@ fn killed_or_failed_at_any_disk_operation_it_goes_on() {
         let operations = (1..OPERATIONS_MAX).take_while(|operation| check(&library, *operation, treatment)).count();
         assert!((10..OPERATIONS_MAX - 1).contains(&operations), "{treatment:?} met {operations} operations");
     }
+}
+
+#[test]
+fn killed_while_the_starter_skills_are_copied_it_copies_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(library) = library(dir.path()) else { return };
+    let treatment = Treatment { mode: "killhalf", power_cut: false };
+    let operations =
+        (1..OPERATIONS_MAX).take_while(|operation| check_starters(&library, *operation, treatment)).count();
+    assert!((20..OPERATIONS_MAX - 1).contains(&operations), "it met {operations} operations");
 }

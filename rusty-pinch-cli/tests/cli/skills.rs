@@ -101,9 +101,18 @@ fn what_the_operator_denies_does_not_run_under_any_name() {
     for arguments in [
         ["skills", "run", "--name", "textstat", "--args", "a b"],
         ["tools", "run", "--name", "textstat", "--args", "a b"],
+        ["tools", "run", "--name", "skill_run", "--args", "textstat a b"],
     ] {
         world.run(&arguments).failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
     }
-    let by_name = world.run(&["tools", "run", "--name", "skill_run", "--args", "textstat a b"]);
-    by_name.failed(1, &["RUSTY_PINCH_TOOLS_DENIED"]);
+}
+
+#[test]
+fn a_turn_has_the_starter_skills_and_makes_no_folder_for_them() {
+    let world = World::new();
+    assert!(world.ok(&["run", "--message", "convert 10 km to mi"]).stdout.contains("6.2137 mi"));
+    assert!(world.ok(&["--json", "doctor"]).stdout.contains("5 in "), "doctor counts them");
+    assert!(!world.path("workspace/skills").exists(), "a turn waits for no copies");
+    world.ok(&["skills", "check"]);
+    assert!(world.path("workspace/skills/units.rhai").exists());
 }

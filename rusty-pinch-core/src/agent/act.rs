@@ -12,6 +12,7 @@ use super::policy::{CallOrigin, Judgement, judge};
 use super::prompt::shorten;
 use super::reply::TurnError;
 use super::tape::Tape;
+use super::turn::command_of;
 use crate::data::{ApprovalToken, CallOutcome, OutcomeStatus, Timestamp, ToolCall};
 use crate::hands::{Assessment, Bound, HandsError, Invocation, Repeat, Risk, ToolSpec, unknown_tool};
 use crate::store::Event;
@@ -94,7 +95,8 @@ impl Parts {
         }
     }
 
-    /// Who is behind a call, where that can make a difference: for what can do no harm it is not looked up.
+    /// Who is behind a call, where that can make a difference: for what can do no harm, and for what a person typed, it is
+    /// not looked up.
     async fn origin(
         &self,
         tape: &mut Tape,
@@ -105,6 +107,9 @@ impl Parts {
     ) -> Result<CallOrigin, TurnError> {
         if risk < Risk::Medium {
             return Ok(CallOrigin::Model);
+        }
+        if command_of(turn).is_some() {
+            return Ok(CallOrigin::Owner);
         }
         // After a restart the lines that the model has read are not at hand yet.
         tape.read_back_for_prompt(self.prompt.room(self.brain.info(), tools)).await?;

@@ -8,16 +8,12 @@ use serde_json::Value;
 
 use super::history::{Opener, TurnState};
 use super::policy::CallOrigin;
-use super::turn::command_of;
 use crate::data::{OutcomeStatus, ToolCall};
 use crate::hands::{Material, Repeat, ToolSpec};
 use crate::store::{Event, Line, Located};
 
-/// Who is behind `call` of `turn`, when the model has read `lines`.
+/// Who is behind `call`, which a model made in `turn` after it had read `lines`.
 pub(super) fn origin(turn: &TurnState, call: &ToolCall, tools: &[ToolSpec], lines: &[Located]) -> CallOrigin {
-    if command_of(turn).is_some() {
-        return CallOrigin::Owner;
-    }
     let spec = tools.iter().find(|spec| spec.name.as_str() == call.name);
     let only_reads = spec.is_some_and(|spec| spec.repeat == Repeat::ReadOnly);
     match lines.iter().rev().find_map(|line| foreign(&line.line, tools)) {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::data::ToolCall;
+use crate::data::{ToolCall, ToolName};
 use crate::hands::{Assessment, Risk, ToolSpec};
 #[cfg(feature = "skills")]
-use crate::hands::{Listed, Skill, SkillPolicy};
+use crate::hands::{Skill, SkillPolicy};
 
 /// What the operator allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum Judgement {
     Deny(String),
 }
 
-/// Judges a call. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise. Where other
+/// Judges a call, by its tool's name and by that of the tool that it runs. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise. Where other
 /// people's words or a script are behind the call, medium risk waits for a person, whatever `ask_from` is.
 pub fn judge(
     spec: &ToolSpec,
@@ -62,16 +62,20 @@ pub fn judge(
     origin: &CallOrigin,
     grants: &Grants,
 ) -> Judgement {
-    let name = call.name.as_str();
-    if grants.denied.contains(name) {
-        return Judgement::Deny(denied(name));
+    let names = || [Some(call.name.as_str()), assessment.runs.as_ref().map(ToolName::as_str)].into_iter().flatten();
+    let named = |list: &BTreeSet<String>| names().find(|name| list.contains(*name));
+    if let Some(name) = named(&grants.denied) {
+        return Judgement::Deny(format!(
+            "the rule `denied` names `{name}`; take it off RUSTY_PINCH_TOOLS_DENIED to allow it"
+        ));
     }
-    if grants.asked.contains(name) {
-        return Judgement::Ask(asked(name));
+    if let Some(name) = named(&grants.asked) {
+        return Judgement::Ask(format!("the rule `asked` names `{name}` (RUSTY_PINCH_TOOLS_ASKED)"));
     }
-    if grants.allowed.contains(name) {
+    if named(&grants.allowed).is_some() {
         return Judgement::Allow;
     }
+    let name = names().last().unwrap_or_default();
     let risk = spec.risk.max(assessment.risk);
     let behind = match origin {
         CallOrigin::Owner | CallOrigin::Model => None,
@@ -91,15 +95,7 @@ pub fn judge(
     ))
 }
 
-fn denied(name: &str) -> String {
-    format!("the rule `denied` names `{name}`; take it off RUSTY_PINCH_TOOLS_DENIED to allow it")
-}
-
-fn asked(name: &str) -> String {
-    format!("the rule `asked` names `{name}` (RUSTY_PINCH_TOOLS_ASKED)")
-}
-
-/// What the rules say of skills: what they call, and those that another tool runs.
+/// What the rules say of the tools that skills call.
 #[cfg(feature = "skills")]
 impl SkillPolicy for Grants {
     fn refusal(&self, skill: &Skill, spec: &ToolSpec, call: &ToolCall, assessment: &Assessment) -> Option<String> {
@@ -112,20 +108,12 @@ impl SkillPolicy for Grants {
             }
         }
     }
-
-    fn listed(&self, name: &str) -> Listed {
-        match name {
-            _ if self.denied.contains(name) => Listed::Denied(denied(name)),
-            _ if self.asked.contains(name) => Listed::Asked(asked(name)),
-            _ => Listed::No,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{CallId, ToolName};
+    use crate::data::CallId;
     use crate::hands::Repeat;
     use serde_json::json;
 
@@ -134,6 +122,16 @@ mod tests {
     }
 
     fn judged_of(origin: &CallOrigin, spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
+        judged_running(None, origin, spec_risk, assessed, grants)
+    }
+
+    fn judged_running(
+        runs: Option<ToolName>,
+        origin: &CallOrigin,
+        spec_risk: Risk,
+        assessed: Risk,
+        grants: &Grants,
+    ) -> Judgement {
         let spec = ToolSpec {
             name: ToolName::new("mail").unwrap(),
             description: String::new(),
@@ -146,7 +144,7 @@ mod tests {
             output: Default::default(),
         };
         let call = ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) };
-        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![] }, origin, grants)
+        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![], runs }, origin, grants)
     }
 
     #[test]
@@ -166,6 +164,33 @@ mod tests {
         assert!(matches!(judged(Risk::Low, Risk::Low, &asked), Judgement::Ask(_)));
         let denied = Grants { denied: list, ..asked };
         assert!(matches!(judged(Risk::Low, Risk::Low, &denied), Judgement::Deny(why) if why.contains("denied")));
+    }
+
+    /// `mail` runs `feed`.
+    #[test]
+    fn the_lists_hold_for_the_tool_that_a_call_runs_and_the_stricter_one_counts() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let feed = ToolName::new("feed").unwrap();
+        for (denied, asked, allowed, expected) in [
+            (&["feed"][..], &[][..], &["mail"][..], "deny"),
+            (&["mail"], &[], &["feed"], "deny"),
+            (&[], &["feed"], &["mail"], "ask"),
+            (&[], &["mail"], &["feed"], "ask"),
+            (&[], &[], &["feed"], "allow"),
+            (&[], &[], &["mail"], "allow"),
+            (&[], &[], &[], "ask"),
+        ] {
+            let (denied, asked, allowed) = (list(denied), list(asked), list(allowed));
+            let grants = Grants { denied, asked, allowed, ..Grants::default() };
+            let page = CallOrigin::Foreign("a page".to_owned());
+            let judged = judged_running(Some(feed.clone()), &page, Risk::Low, Risk::Medium, &grants);
+            let found = match &judged {
+                Judgement::Allow => "allow",
+                Judgement::Ask(_) => "ask",
+                Judgement::Deny(_) => "deny",
+            };
+            assert_eq!(found, expected, "{grants:?}: {judged:?}");
+        }
     }
 
     #[test]

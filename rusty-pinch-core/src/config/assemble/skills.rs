@@ -22,7 +22,7 @@ pub(super) fn of(settings: &Settings) -> Option<Skills> {
 
 /// How many skills there are, and which can't be used. Nothing is made where there are none yet.
 pub(super) fn examine(settings: &Settings) -> Vec<Check> {
-    let files = match skill_library(settings).scan() {
+    let files = match skill_library(settings).scan_with_starters() {
         Ok(files) => files,
         Err(error) => {
             return vec![Check::error("skills", error.to_string(), "let this user read the folder of skills")];
@@ -46,8 +46,8 @@ pub(super) fn examine(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// The names that rules for tools may use beside those of the built-in tools. Starter skills count before they are
-/// copied.
+/// The names that rules for tools may use beside those of the built-in tools. Starter skills count, whatever became of
+/// them.
 pub(super) fn names(settings: &Settings) -> Vec<String> {
     let files = skill_library(settings).scan().unwrap_or_default();
     let starters = crate::hands::STARTER_SKILLS.iter().map(|starter| starter.name);

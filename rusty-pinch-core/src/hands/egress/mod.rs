@@ -3,7 +3,7 @@
 //! It owns which addresses may be reached and how much may come back. It must never reach an address that was not
 //! checked, use a proxy of the environment, or read a file. A request comes in as plain data, a bounded body goes out.
 //!
-//! Pure: `rules` (URLs, names, addresses), `address` (the table), `redirect`. With effects: `connect` (every connection
+//! Pure: `rules` (URLs, names, addresses), `address` (the table), `hosts` (what is declared), `redirect`. With effects: `connect` (every connection
 //! is checked there), `body` (reading under bounds), `http` (the pool, and the loop over redirects).
 
 #[cfg(feature = "http")]
@@ -16,6 +16,8 @@ mod cause;
 #[cfg(feature = "http")]
 mod connect;
 mod error;
+#[cfg(any(feature = "http", feature = "skills"))]
+pub(crate) mod hosts;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]

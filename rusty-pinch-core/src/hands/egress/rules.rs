@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::EgressError;
 use super::address::{Standing, standing};
 use super::bounds::{SHOWN_CHARS_MAX, URL_BYTES_MAX};
+use super::hosts::{covers, shown as shown_host};
 use super::settings::{ALLOW_NAME, EgressSettings, OpenedTarget};
 use crate::hands::text::visible;
 
@@ -126,12 +127,15 @@ impl EgressRules {
         let Some(port) = url.port_or_known_default() else {
             return refused("it has no port".into(), "give a URL with a host");
         };
-        let (host, literal) = match url.host() {
-            Some(Host::Domain(name)) => (name.strip_suffix('.').unwrap_or(name).to_owned(), None),
-            Some(Host::Ipv4(address)) => (address.to_string(), Some(IpAddr::V4(address))),
-            Some(Host::Ipv6(address)) => (address.to_string(), Some(IpAddr::V6(address))),
-            None => return refused("it has no host".into(), "give a URL with a host"),
+        let Some(host) = url.host() else {
+            return refused("it has no host".into(), "give a URL with a host");
         };
+        let literal = match host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        };
+        let host = shown_host(&host);
         if literal.is_none() {
             if let Some(rule) = self.name_fault(&host, port) {
                 return refused(rule, &opening(&host, port));
@@ -178,7 +182,7 @@ impl EgressRules {
     /// # Errors
     /// [`EgressError::Refused`] when none of them is its host.
     pub fn confine(&self, target: &Target, hosts: &[String]) -> Result<(), EgressError> {
-        if hosts.iter().any(|host| covers(host, target)) {
+        if hosts.iter().any(|host| covers(host, &target.host, target.port)) {
             return Ok(());
         }
         let names: Vec<_> = hosts.iter().map(|host| format!("`{}`", brief(host))).collect();
@@ -225,29 +229,6 @@ impl EgressRules {
         }
         let rule = format!("port {port} is not open, only 80 and 443 are");
         Err(refused(&with_port(host, port), rule, &opening(host, port)))
-    }
-}
-
-/// Whether an entry (`host`, `host:port`, `*.zone`) means `target`.
-fn covers(entry: &str, target: &Target) -> bool {
-    let entry = entry.trim().to_ascii_lowercase();
-    let suffix = format!(":{}", target.port);
-    let bare = entry.strip_suffix(&suffix).filter(|rest| !rest.is_empty() && !rest.ends_with(':')).unwrap_or(&entry);
-    let bare = bare.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    match bare.strip_prefix("*.") {
-        Some(zone) => {
-            !zone.is_empty() && target.host.strip_suffix(zone).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-        }
-        None => !bare.is_empty() && (bare == target.host || ascii(bare).is_some_and(|name| name == target.host)),
-    }
-}
-
-/// A name as URLs have it: `bücher.example` becomes `xn--bcher-kva.example`.
-fn ascii(name: &str) -> Option<String> {
-    match Host::parse(name).ok()? {
-        Host::Domain(name) => Some(name),
-        Host::Ipv4(address) => Some(address.to_string()),
-        Host::Ipv6(address) => Some(address.to_string()),
     }
 }
 

@@ -19,23 +19,10 @@ use crate::hands::{Assessment, Egress, EgressError, Fetch, FetchMethod, Hands, I
 use crate::store::Store;
 use crate::sys::Clock;
 
-/// What the operator's rules say of calls that skills make, and of calls that name a skill inside another tool.
+/// What the operator's rules say of calls that skills make.
 pub(crate) trait SkillPolicy: Debug + Send + Sync {
     /// Why the skill may not call this tool; none when it may. A call that would wait for a person is refused.
     fn refusal(&self, skill: &Skill, spec: &ToolSpec, call: &ToolCall, assessment: &Assessment) -> Option<String>;
-    /// What the lists say of the skill `name`, whatever its risk.
-    fn listed(&self, name: &str) -> Listed;
-}
-
-/// What the operator's lists say of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listed {
-    /// Nothing that stops it.
-    No,
-    /// It waits for a person, for this reason.
-    Asked(String),
-    /// It never runs, for this reason.
-    Denied(String),
 }
 
 /// What a run may use beside its own header.
@@ -75,6 +62,8 @@ struct Counts {
     requests: usize,
     tool_calls: usize,
     records: Vec<HostRecord>,
+    /// A call that changes something was begun, and its outcome is not known yet.
+    is_acting: bool,
 }
 
 impl Debug for Desk<'_> {
@@ -103,15 +92,35 @@ impl<'a> Desk<'a> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, call: String, reply: &HostReply) {
-        let outcome = match reply {
+    /// Whether the run ended while a call that changes something was under way, so that nobody knows what came of it.
+    pub(super) fn is_acting(&self) -> bool {
+        self.counts().is_acting
+    }
+
+    /// Does `work` and writes down that it was asked for, before it begins: the run may end at any moment of it.
+    async fn recorded(&self, call: String, acts: bool, work: impl Future<Output = HostReply>) -> HostReply {
+        let call = bounded(visible(&call), LOG_BYTES_MAX);
+        let at = {
+            let mut counts = self.counts();
+            counts.is_acting = acts;
+            counts.records.push(HostRecord { call: call.clone(), outcome: "outcome unknown".to_owned() });
+            counts.records.len() - 1
+        };
+        let reply = work.await;
+        let outcome = match &reply {
             Ok(Value::String(text)) => format!("{} bytes", text.len()),
             Ok(_) => "done".to_owned(),
             Err(why) => why.clone(),
         };
-        let (call, outcome) = (bounded(visible(&call), LOG_BYTES_MAX), bounded(visible(&outcome), LOG_BYTES_MAX));
+        let outcome = bounded(visible(&outcome), LOG_BYTES_MAX);
         tracing::info!(skill = %self.skill.name, call, outcome, "a skill asked its host");
-        self.counts().records.push(HostRecord { call, outcome });
+        let mut counts = self.counts();
+        counts.is_acting = false;
+        if let Some(record) = counts.records.get_mut(at) {
+            record.outcome = outcome;
+        }
+        drop(counts);
+        reply
     }
 
     async fn http(&self, method: &str, url: &str, body: String) -> HostReply {
@@ -223,20 +232,14 @@ impl SkillHost for Desk<'_> {
             }
             HostCall::TimeNow => Ok(json!(self.around.clock.now().to_string())),
             HostCall::Http { method, url, body } => {
-                let reply = self.http(&method, &url, body).await;
-                self.record(format!("{method} {url}"), &reply);
-                reply
+                self.recorded(format!("{method} {url}"), method != "GET", self.http(&method, &url, body)).await
             }
             HostCall::StateGet { key } => self.state(&key, None).await,
             HostCall::StateSet { key, value } => {
-                let reply = self.state(&key, Some(value)).await;
-                self.record(format!("state_set {key}"), &reply);
-                reply
+                self.recorded(format!("state_set {key}"), true, self.state(&key, Some(value))).await
             }
             HostCall::Tool { name, arguments } => {
-                let reply = self.tool(&name, arguments).await;
-                self.record(format!("tool {name}"), &reply);
-                reply
+                self.recorded(format!("tool {name}"), true, self.tool(&name, arguments)).await
             }
         }
     }

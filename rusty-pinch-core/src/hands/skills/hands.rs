@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::desk::{Listed, SkillPolicy, Surroundings};
+use super::desk::{SkillPolicy, Surroundings};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
@@ -43,7 +43,7 @@ impl Skills {
         Self { library, sandbox, time_max: SKILL_TIME_MAX, request_time, has_starters: false }
     }
 
-    /// Copies the starter skills into the folder when it is first read.
+    /// With the starter skills, as long as they were not copied into the folder: from then on its files count.
     pub fn with_starters(mut self) -> Self {
         self.has_starters = true;
         self
@@ -94,17 +94,26 @@ struct Shelf {
     files: Vec<SkillFile>,
     skills: BTreeMap<ToolName, Arc<Skill>>,
     specs: Arc<[ToolSpec]>,
+    /// The tools that the files were judged by.
+    tools: Arc<[ToolSpec]>,
     fault: Option<String>,
 }
 
 impl Shelf {
-    fn new(files: Vec<SkillFile>) -> Self {
+    fn new(files: Vec<SkillFile>, tools: Arc<[ToolSpec]>) -> Self {
         let good = files.iter().filter_map(|file| file.skill.as_ref().ok());
         let skills: BTreeMap<_, _> = good.map(|skill| (skill.name.clone(), Arc::clone(skill))).collect();
         let mut specs: Vec<_> = skills.values().map(|skill| skill.manifest.spec(&skill.name)).collect();
         specs.extend(own_tools());
         specs.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { files, skills, specs: specs.into(), fault: None }
+        Self { files, skills, specs: specs.into(), tools, fault: None }
+    }
+
+    /// Whether it was made of these files, unchanged since, and of these tools.
+    fn is_of(&self, files: &[SkillFile], tools: &Arc<[ToolSpec]>) -> bool {
+        let mut pairs = self.files.iter().zip(files);
+        let same_tools = Arc::ptr_eq(&self.tools, tools);
+        self.fault.is_none() && same_tools && self.files.len() == files.len() && pairs.all(|(a, b)| a.is_same(b))
     }
 
     fn find(&self, name: &str) -> Option<&Arc<Skill>> {
@@ -137,7 +146,7 @@ impl SkillHands {
         let Skills { library, sandbox, time_max, request_time, has_starters } = skills;
         let SkillContext { clock, store, egress, hands, policy } = context;
         let around = Surroundings { clock: Arc::clone(&clock), store, egress, hands, policy, request_time };
-        let shelf = RwLock::new(Arc::new(Shelf::new(Vec::new())));
+        let shelf = RwLock::new(Arc::new(Shelf::new(Vec::new(), Arc::from([]))));
         Self { library, sandbox: SkillSandbox::new(sandbox, clock), around, time_max, has_starters, shelf }
     }
 
@@ -230,20 +239,10 @@ impl Hands for SkillHands {
                 return Ok(Assessment { risk, ..nothing });
             }
         };
-        let mut risk = skill.manifest.risk();
-        let mut notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
-        if call.name == RUN {
-            match self.around.policy.listed(skill.name.as_str()) {
-                Listed::No => {}
-                Listed::Asked(why) => {
-                    risk = Risk::Critical;
-                    notes.push_str(&format!("\n{why}"));
-                }
-                Listed::Denied(why) => return Err(HandsError::NotStarted { tool: call.name.clone(), why }),
-            }
-        }
+        let notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
         let summary = bounded(format!("{}\n{}", nothing.summary, visible(&notes)), SUMMARY_BYTES_MAX);
-        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)] })
+        let runs = (call.name == RUN).then(|| skill.name.clone());
+        Ok(Assessment { risk: skill.manifest.risk(), summary, bound: vec![bound_of(&skill)], runs })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
@@ -283,17 +282,17 @@ fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
         Err(error) => error,
     };
     let (tool, mut why) = (call.name.clone(), error.to_string());
-    if matches!(error, SkillError::Sandbox { .. }) {
-        return Err(match ran.records.is_empty() {
-            true => HandsError::NotStarted { tool, why },
-            false => HandsError::Lost { tool, why },
-        });
-    }
     // Whoever reads that it failed must know what it did before.
     for record in &ran.records {
         why.push_str(&format!("\nBefore that: {}: {}", record.call, record.outcome));
     }
-    Ok(CallOutcome::failed(bounded(why, TOOL_OUTPUT_BYTES_MAX)))
+    let why = bounded(why, TOOL_OUTPUT_BYTES_MAX);
+    match error {
+        SkillError::Sandbox { .. } if ran.records.is_empty() => Err(HandsError::NotStarted { tool, why }),
+        SkillError::Sandbox { .. } => Err(HandsError::Lost { tool, why }),
+        _ if ran.was_acting => Err(HandsError::Lost { tool, why }),
+        _ => Ok(CallOutcome::failed(why)),
+    }
 }
 
 #[async_trait]
@@ -302,28 +301,22 @@ impl Refresh for SkillHands {
         let (library, before) = (self.library.clone(), self.shelf());
         let has_starters = self.has_starters;
         let read = tokio::task::spawn_blocking(move || {
-            if has_starters && let Err(error) = library.offer_starters() {
-                tracing::warn!(%error, "the starter skills could not be copied");
-            }
-            let files = library.scan_anew(&before.files);
+            let files = library.scan_anew(&before.files, has_starters);
             (before, files)
         });
         let Ok((before, files)) = read.await else { return };
-        let shelf = match files {
-            Ok(files) => {
-                let tools = self.around.hands.tools();
-                Shelf::new(files.into_iter().map(|file| checked(file, &tools)).collect())
-            }
+        let tools = self.around.hands.tools();
+        let mut shelf = match files {
+            // The same list, so that whoever keeps it need not make it anew.
+            Ok(files) if before.is_of(&files, &tools) => return,
+            Ok(files) => Shelf::new(files.into_iter().map(|file| checked(file, &tools)).collect(), tools),
             Err(error) => {
                 tracing::warn!(%error, "the skills could not be read");
-                Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new()) }
+                Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new(), tools) }
             }
         };
-        if shelf.specs == before.specs && shelf.skills == before.skills && shelf.files.len() == before.files.len() {
-            // The same list, so that whoever keeps it need not make it anew.
-            let specs = Arc::clone(&before.specs);
-            *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Shelf { specs, ..shelf });
-            return;
+        if shelf.specs == before.specs {
+            shelf.specs = Arc::clone(&before.specs);
         }
         *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
     }

@@ -1,8 +1,9 @@
 //! Whether a request is among what a header declares. Pure.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::manifest::{Manifest, SkillHosts};
+use crate::hands::egress::hosts::{covers, shown};
 
 /// Why a skill may not make this request; none when it may.
 pub(super) fn refusal(manifest: &Manifest, method: &str, url: &str) -> Option<String> {
@@ -20,14 +21,13 @@ pub(super) fn refusal(manifest: &Manifest, method: &str, url: &str) -> Option<St
     let Ok(parsed) = Url::parse(url) else {
         return Some("this is no URL; give one such as https://example.com/page".to_owned());
     };
-    if hosts.iter().any(|host| covers(host, &parsed)) {
+    let (host, port) = (parsed.host().map(|host| shown(&host)), parsed.port_or_known_default());
+    if let (Some(host), Some(port)) = (&host, port)
+        && hosts.iter().any(|declared| covers(declared, host, port))
+    {
         return None;
     }
-    Some(format!("the host {} is not declared; {}", shown(&parsed), fix_of(url)))
-}
-
-fn shown(url: &Url) -> String {
-    format!("`{}`", url.host_str().unwrap_or_default())
+    Some(format!("the host `{}` is not declared; {}", host.unwrap_or_default(), fix_of(url)))
 }
 
 fn fix_of(url: &str) -> String {
@@ -35,23 +35,6 @@ fn fix_of(url: &str) -> String {
         Some(host) => format!("if it is to reach it, its owner adds `{host}` to the line `//! hosts:` of its header"),
         None => "its owner adds the host to the line `//! hosts:` of its header".to_owned(),
     }
-}
-
-/// Whether an entry of a header means the host of `url`.
-fn covers(entry: &str, url: &Url) -> bool {
-    let (name, port) = entry.split_once(':').map_or((entry, None), |(name, port)| (name, port.parse::<u16>().ok()));
-    let Some(host) = url.host() else { return false };
-    let port_fits = port.is_none_or(|port| url.port_or_known_default() == Some(port));
-    let name_fits = match (host, name.strip_prefix("*.")) {
-        (Host::Domain(host), Some(zone)) => {
-            let host = host.strip_suffix('.').unwrap_or(host);
-            host.strip_suffix(zone).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-        }
-        (Host::Domain(host), None) => host.strip_suffix('.').unwrap_or(host) == name,
-        (Host::Ipv4(address), None) => address.to_string() == name,
-        _ => false,
-    };
-    port_fits && name_fits
 }
 
 #[cfg(test)]
@@ -84,6 +67,7 @@ mod tests {
             (named, "GET", "http://2130706433:8080/", None),
             (named, "GET", "http://127.0.0.1:8081/", Some("is not declared")),
             (named, "GET", "nonsense", Some("no URL")),
+            ("//! hosts: *.0.1\n", "GET", "http://127.0.0.1/", Some("is not declared")),
             (named, "POST", "https://api.example.org/x", Some("the method POST is not declared")),
             ("//! hosts: any\n", "GET", "https://whoever.net/", None),
             ("//! hosts: any\n", "POST", "https://whoever.net/", Some("POST is not declared")),

@@ -19,6 +19,8 @@ pub(super) struct Asked {
 pub(super) struct Ran {
     pub(super) output: Result<SkillOutput, SkillError>,
     pub(super) records: Vec<HostRecord>,
+    /// It ended while a call that changes something was under way.
+    pub(super) was_acting: bool,
 }
 
 /// Runs `skill`, whose bytes are those that were checked.
@@ -40,7 +42,7 @@ pub(super) async fn run(sandbox: &SkillSandbox, skill: &Skill, around: &Surround
     for line in output.iter().flat_map(|output| &output.printed) {
         tracing::info!(skill = %skill.name, line, "a skill printed");
     }
-    Ran { output, records: desk.records() }
+    Ran { output, records: desk.records(), was_acting: desk.is_acting() }
 }
 
 /// The arguments as the one text that `main(args)` gets: the values in the order of the header, with blanks between.

@@ -1,6 +1,5 @@
 //! Skills as tools: the contract of hands, what is denied, and what happens to a file while its skill runs.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +19,9 @@ struct Web(Mutex<Vec<Fetch>>);
 impl Egress for Web {
     async fn fetch(&self, request: &Fetch) -> Result<Fetched, EgressError> {
         self.0.lock().unwrap().push(request.clone());
+        if request.url.ends_with("/never") {
+            std::future::pending::<()>().await;
+        }
         let (status, body) = match request.url.rsplit_once('/').map(|(_, path)| path) {
             Some("missing") => (404, b"not here".to_vec()),
             Some("binary") => (200, vec![0xff, 0xfe]),
@@ -233,16 +235,13 @@ async fn a_skill_edited_while_it_runs_ends_as_it_began() {
 
 #[tokio::test]
 async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
-    let set = |name: &str| BTreeSet::from([name.to_owned()]);
-    let mut grants = Grants::default();
-    (grants.denied, grants.asked) = (set("post"), set("hello"));
     let skills = [
         ("hello", HELLO),
         ("post", POST),
         ("plain", "fn main(x) { x }\nfn main() { \"bare\" }"),
         ("broken", "//! x: y"),
     ];
-    let world = World::new(&skills, grants).await;
+    let world = World::new(&skills, Grants::default()).await;
     let listing: Value = serde_json::from_str(&world.run("skill_list", json!({})).await.content).unwrap();
     assert_eq!(listing["skills"], json!(["hello", "plain", "post"]));
     assert!(listing["broken"]["broken"].as_str().unwrap().contains("line 1"));
@@ -258,10 +257,11 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
         let outcome = world.run("skill_run", arguments.clone()).await;
         assert!(outcome.status == OutcomeStatus::Failed && outcome.content.contains(part), "{arguments}: {outcome:?}");
     }
-    let denied = world.hands.assess(&call("skill_run", json!({"name": "post"}))).await.unwrap_err();
-    assert!(denied.to_string().contains("RUSTY_PINCH_TOOLS_DENIED"), "{denied}");
-    let asked = world.hands.assess(&call("skill_run", json!({"name": "hello", "args": "Ada"}))).await.unwrap();
-    assert_eq!(asked.risk, Risk::Critical);
+    // By whichever name: the operator's lists, its risk and its bytes are those of the skill that runs.
+    let by_name = world.hands.assess(&call("skill_run", json!({"name": "post"}))).await.unwrap();
+    let itself = world.hands.assess(&call("post", json!({}))).await.unwrap();
+    assert_eq!(by_name.runs.as_ref().map(ToolName::as_str), Some("post"));
+    assert_eq!((by_name.risk, &by_name.bound, None), (itself.risk, &itself.bound, itself.runs));
     let shown = world.hands.assess(&call("post", json!({}))).await.unwrap();
     assert!(shown.risk == Risk::Medium && shown.summary.contains("POST to a.example"), "{shown:?}");
 }
@@ -295,4 +295,26 @@ async fn a_failing_skill_is_an_outcome_that_names_skill_line_and_what_was_done()
     }
     let torn = world.run("torn", json!({})).await;
     assert!(torn.status == OutcomeStatus::Failed && torn.content.contains("line 1"), "{torn:?}");
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_a_run_ended_is_told_and_never_called_not_done() {
+    let post = POST.replace("a.example/\"", "a.example/never\"");
+    let get = "//! description: D\n//! hosts: a.example\nfn main() { http_get(\"https://a.example/never\") }";
+    let world = World::new(&[("post", &post), ("get", get)], Grants::default()).await;
+    for (name, told) in
+        [("post", "POST https://a.example/never: outcome unknown"), ("get", "GET https://a.example/never")]
+    {
+        let call = call(name, json!({}));
+        let bound = world.hands.assess(&call).await.unwrap().bound;
+        let deadline = SystemClock.now() + Duration::from_millis(300);
+        let ended = world.hands.invoke(&Invocation { deadline, ..World::invocation(call, bound) }).await;
+        // What only reads has failed, and nothing is lost with it.
+        let why = match (name, ended) {
+            ("post", Err(HandsError::Lost { why, .. })) => why,
+            ("get", Ok(outcome)) if outcome.status == OutcomeStatus::Failed => outcome.content,
+            (_, other) => panic!("{name}: {other:?}"),
+        };
+        assert!(why.contains(told) && why.contains("went over its time"), "{why}");
+    }
 }

@@ -178,11 +178,31 @@ impl SkillLibrary {
     /// # Errors
     /// [`LibraryError::Folder`] when the folder can't be read.
     pub fn scan(&self) -> Result<Vec<SkillFile>, LibraryError> {
-        self.scan_anew(&[])
+        self.scan_anew(&[], false)
+    }
+
+    /// The same with the starter skills that were not offered to this folder yet, as if they were in it. Blocks.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    pub fn scan_with_starters(&self) -> Result<Vec<SkillFile>, LibraryError> {
+        self.scan_anew(&[], true)
     }
 
     /// The same, where files that did not change since `before` are not read again.
-    pub(super) fn scan_anew(&self, before: &[SkillFile]) -> Result<Vec<SkillFile>, LibraryError> {
+    pub(super) fn scan_anew(&self, before: &[SkillFile], with_starters: bool) -> Result<Vec<SkillFile>, LibraryError> {
+        let mut files = self.scan_folder(before)?;
+        if with_starters {
+            for starter in starters::not_offered(self)? {
+                if let Err(at) = files.binary_search_by(|file| file.path.cmp(&starter.path)) {
+                    files.insert(at, starter);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    fn scan_folder(&self, before: &[SkillFile]) -> Result<Vec<SkillFile>, LibraryError> {
         let known: BTreeMap<&Path, &SkillFile> = before.iter().map(|file| (file.path.as_path(), file)).collect();
         let failed = |source| LibraryError::Folder { folder: self.folder.clone(), source };
         let entries = match std::fs::read_dir(&self.folder) {
@@ -240,6 +260,16 @@ impl SkillLibrary {
 }
 
 impl SkillFile {
+    /// Whether `other` is this file, unchanged: what was read then is what would be read now.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let same_content = match (&self.skill, &other.skill) {
+            (Ok(skill), Ok(other)) => Arc::ptr_eq(skill, other),
+            (Err(_), Err(_)) => self.stamp.is_some() && self.stamp == other.stamp,
+            _ => false,
+        };
+        self.path == other.path && same_content
+    }
+
     /// The same with a fault that is found later, beside what the file itself says.
     pub(super) fn with_fault(mut self, fault: SkillFault) -> Self {
         if self.skill.is_ok() {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Arc, LazyLock};
 
-use super::{LibraryError, SkillLibrary, files};
-use crate::data::ToolName;
+use super::{LibraryError, Skill, SkillFile, SkillLibrary, files};
+use crate::data::{Sha256Digest, ToolName};
+use crate::hands::skills::manifest::Manifest;
 
 /// Remembers which starter skills this folder was offered, one name a line.
 const OFFERED: &str = ".starter-skills";
@@ -35,16 +37,44 @@ pub struct StarterSkill {
 pub const STARTER_SKILLS: &[StarterSkill] =
     &[starter!("feed"), starter!("site_status"), starter!("textstat"), starter!("units"), starter!("weather")];
 
+/// The starter skills, read once. A test sees to it that none is left out.
+static STARTERS: LazyLock<Vec<Arc<Skill>>> = LazyLock::new(|| {
+    let skills = STARTER_SKILLS.iter().filter_map(|starter| {
+        let name = ToolName::new(starter.name).ok()?;
+        let manifest = Manifest::parse(&name, starter.source).ok()?;
+        let sha256 = Sha256Digest::of(starter.source.as_bytes());
+        Some(Arc::new(Skill { name, source: starter.source.into(), sha256, manifest }))
+    });
+    skills.collect()
+});
+
+/// The starter skills that were not offered to the folder yet, as the files that they would be there.
+pub(super) fn not_offered(library: &SkillLibrary) -> Result<impl Iterator<Item = SkillFile>, LibraryError> {
+    let offered = offered(library)?;
+    let new = STARTERS.iter().filter(move |skill| !offered.contains(skill.name.as_str()));
+    Ok(new.map(|skill| SkillFile {
+        name: skill.name.as_str().to_owned(),
+        path: library.path_of(&skill.name),
+        size_bytes: skill.source.len() as u64,
+        modified_at: None,
+        skill: Ok(Arc::clone(skill)),
+        stamp: None,
+    }))
+}
+
+/// The names that the note lists.
+fn offered(library: &SkillLibrary) -> Result<BTreeSet<String>, LibraryError> {
+    match files::read_note(&library.folder().join(OFFERED)) {
+        Ok(text) => Ok(text.lines().map(|line| line.trim().to_owned()).filter(|name| !name.is_empty()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(source) => Err(LibraryError::Folder { folder: library.folder().to_owned(), source }),
+    }
+}
+
 /// Copies what was not offered before. What was offered is noted after the copies: a crash between the two offers again,
 /// which overwrites nothing.
 pub(super) fn offer(library: &SkillLibrary) -> Result<Vec<&'static str>, LibraryError> {
-    let note = library.folder().join(OFFERED);
-    let offered = match files::read_note(&note) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(LibraryError::Folder { folder: library.folder().to_owned(), source }),
-    };
-    let offered: BTreeSet<&str> = offered.lines().map(str::trim).collect();
+    let offered = offered(library)?;
     let new: Vec<_> = STARTER_SKILLS.iter().filter(|starter| !offered.contains(starter.name)).collect();
     if new.is_empty() {
         return Ok(Vec::new());
@@ -66,8 +96,9 @@ pub(super) fn offer(library: &SkillLibrary) -> Result<Vec<&'static str>, Library
         }
     }
     let known = STARTER_SKILLS.iter().map(|starter| starter.name);
-    let all: BTreeSet<&str> = known.chain(offered).filter(|name| !name.is_empty()).collect();
+    let all: BTreeSet<&str> = known.chain(offered.iter().map(String::as_str)).collect();
     let text = all.into_iter().fold(String::new(), |text, name| text + name + "\n");
+    let note = library.folder().join(OFFERED);
     files::replace(&note, text.as_bytes()).map_err(|source| LibraryError::Write { path: note, source })?;
     Ok(copied)
 }

@@ -81,17 +81,17 @@ fn a_file_is_read_again_when_it_changed_and_only_then() {
     let path = library.folder().join("x.rhai");
     std::fs::write(&path, "fn main() { 1 }").unwrap();
     let first = library.scan().unwrap();
-    let again = library.scan_anew(&first).unwrap();
+    let again = library.scan_anew(&first, false).unwrap();
     let skill = |files: &[SkillFile]| Arc::clone(files[0].skill.as_ref().unwrap());
     assert!(Arc::ptr_eq(&skill(&first), &skill(&again)), "an unchanged file was read again");
     // The same length, and the same time of change as far as a program can set it.
     let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
     std::fs::write(&path, "fn main() { 2 }").unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-    let changed = library.scan_anew(&again).unwrap();
+    let changed = library.scan_anew(&again, false).unwrap();
     assert_ne!(skill(&changed).sha256, skill(&first).sha256, "a changed file was not read again");
     std::fs::remove_file(&path).unwrap();
-    assert!(library.scan_anew(&changed).unwrap().is_empty());
+    assert!(library.scan_anew(&changed, false).unwrap().is_empty());
 }
 
 #[test]
@@ -127,6 +127,33 @@ fn starter_skills_are_offered_once_and_overwrite_nothing() {
         let mode = std::fs::metadata(library.folder().join("units.rhai")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+}
+
+#[test]
+fn starter_skills_are_there_before_they_are_copied_and_make_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = SkillLibrary::new(dir.path().join("skills"));
+    let good = |library: &SkillLibrary| {
+        let files = library.scan_with_starters().unwrap();
+        files.iter().map(|file| (file.name.clone(), file.skill.as_ref().unwrap().sha256)).collect::<Vec<_>>()
+    };
+    let before = good(&library);
+    assert_eq!(before.len(), STARTER_SKILLS.len());
+    assert!(!library.folder().exists(), "looking at them made a folder");
+    assert_eq!(library.offer_starters().unwrap().len(), STARTER_SKILLS.len());
+    assert_eq!(good(&library), before, "an approval of one must outlive its copying");
+    // Its owner's file of the same name counts, and one that was deleted stays away.
+    std::fs::write(library.folder().join("units.rhai"), "fn main() {}").unwrap();
+    std::fs::remove_file(library.folder().join("feed.rhai")).unwrap();
+    let after = good(&library);
+    assert!(after.len() == 4 && after.iter().all(|file| file.0 != "feed"), "{after:?}");
+    assert_eq!(after.iter().filter(|file| before.contains(file)).count(), 3);
+    // A file beside starters that were never copied counts as well.
+    let other = SkillLibrary::new(dir.path().join("other"));
+    std::fs::create_dir(other.folder()).unwrap();
+    std::fs::write(other.folder().join("weather.rhai"), "fn main() {}").unwrap();
+    assert_eq!(good(&other).iter().filter(|file| before.contains(file)).count(), 4);
+    assert_eq!(good(&other).len(), 5);
 }
 
 #[test]
