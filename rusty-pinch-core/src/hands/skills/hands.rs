@@ -289,9 +289,13 @@ fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
             false => HandsError::Lost { tool, why },
         });
     }
-    // Whoever reads that it failed must know what it did before.
-    for record in &ran.records {
+    // Whoever reads that it failed must know what it did before; not again what it failed with.
+    let ended_by = ran.records.last().filter(|last| why.ends_with(&last.outcome));
+    for record in ran.records.iter().take(ran.records.len() - usize::from(ended_by.is_some())) {
         why.push_str(&format!("\nBefore that: {}: {}", record.call, record.outcome));
+    }
+    if let Some(last) = ended_by {
+        why.push_str(&format!("\nThat was: {}", last.call));
     }
     Ok(CallOutcome::failed(bounded(why, TOOL_OUTPUT_BYTES_MAX)))
 }

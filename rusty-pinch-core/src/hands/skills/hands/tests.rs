@@ -293,6 +293,10 @@ async fn a_failing_skill_is_an_outcome_that_names_skill_line_and_what_was_done()
     for part in ["`fails`", "line 5", "oh no", "Before that: GET https://a.example/"] {
         assert!(outcome.content.contains(part), "{part}: {outcome:?}");
     }
+    let reaches = "//! description: D\n//! hosts: a.example\nfn main() { http_get(\"https://b.example/\") }";
+    let refused = World::new(&[("reaches", reaches)], Grants::default()).await.run("reaches", json!({})).await;
+    assert_eq!(refused.content.matches("not declared").count(), 1, "a refusal is told once: {refused:?}");
+    assert!(refused.content.ends_with("\nThat was: GET https://b.example/"), "{refused:?}");
     let torn = world.run("torn", json!({})).await;
     assert!(torn.status == OutcomeStatus::Failed && torn.content.contains("line 1"), "{torn:?}");
 }
