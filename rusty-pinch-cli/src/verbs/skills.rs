@@ -156,7 +156,7 @@ async fn show(program: &Program, library: &SkillLibrary, name: &ToolName) -> Res
     }
     let mut page = format!("{name} - {}\n", manifest.description);
     // Writing to a string can't fail.
-    let _ = writeln!(page, "  usage: /skill {name} {}", manifest.positional().join(" "));
+    let _ = writeln!(page, "  usage: {}", manifest.spec(name).usage());
     let _ = writeln!(page, "  may reach: {}", manifest.capabilities());
     let _ = writeln!(page, "  risk: {}", manifest.risk().name());
     for argument in &manifest.arguments {

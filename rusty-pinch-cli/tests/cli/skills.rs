@@ -118,5 +118,5 @@ fn what_the_operator_denies_does_not_run_under_any_name() {
         world.run(&arguments).failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
     }
     let by_name = world.run(&["tools", "run", "--name", "skill_run", "--args", "textstat a b"]);
-    by_name.failed(1, &["RUSTY_PINCH_TOOLS_DENIED"]);
+    by_name.failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::data::ToolCall;
+use crate::data::{ToolCall, ToolName};
 use crate::hands::{Assessment, Risk, ToolSpec};
 #[cfg(feature = "skills")]
-use crate::hands::{Listed, Skill, SkillPolicy};
+use crate::hands::{Skill, SkillPolicy};
 
 /// What the operator allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +62,15 @@ pub fn judge(
     origin: &CallOrigin,
     grants: &Grants,
 ) -> Judgement {
-    let name = call.name.as_str();
-    if grants.denied.contains(name) {
+    let name = assessment.stands_for.as_ref().map_or(call.name.as_str(), ToolName::as_str);
+    let names = [name, call.name.as_str()];
+    if let Some(name) = names.into_iter().find(|name| grants.denied.contains(*name)) {
         return Judgement::Deny(denied(name));
     }
-    if grants.asked.contains(name) {
+    if let Some(name) = names.into_iter().find(|name| grants.asked.contains(*name)) {
         return Judgement::Ask(asked(name));
     }
+    // Who allows the tool that runs others by their names has not allowed them all.
     if grants.allowed.contains(name) {
         return Judgement::Allow;
     }
@@ -112,20 +114,12 @@ impl SkillPolicy for Grants {
             }
         }
     }
-
-    fn listed(&self, name: &str) -> Listed {
-        match name {
-            _ if self.denied.contains(name) => Listed::Denied(denied(name)),
-            _ if self.asked.contains(name) => Listed::Asked(asked(name)),
-            _ => Listed::No,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{CallId, ToolName};
+    use crate::data::CallId;
     use crate::hands::Repeat;
     use serde_json::json;
 
@@ -134,19 +128,50 @@ mod tests {
     }
 
     fn judged_of(origin: &CallOrigin, spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
-        let spec = ToolSpec {
+        judge(&spec(spec_risk), &call(), &assessment(assessed, None), origin, grants)
+    }
+
+    fn call() -> ToolCall {
+        ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) }
+    }
+
+    fn spec(risk: Risk) -> ToolSpec {
+        ToolSpec {
             name: ToolName::new("mail").unwrap(),
             description: String::new(),
             parameters: json!({}),
             positional: vec![],
             repeat: Repeat::Once,
-            risk: spec_risk,
+            risk,
             examples: vec![],
             kind: Default::default(),
             output: Default::default(),
+        }
+    }
+
+    fn assessment(risk: Risk, stands_for: Option<&str>) -> Assessment {
+        let stands_for = stands_for.map(|name| ToolName::new(name).unwrap());
+        Assessment { risk, summary: String::new(), bound: vec![], stands_for }
+    }
+
+    #[test]
+    fn what_a_call_stands_for_is_judged_by_its_own_name() {
+        let list = |name: &str| BTreeSet::from([name.to_owned()]);
+        let judged = |grants: &Grants| {
+            let spec = spec(Risk::Medium);
+            let page = CallOrigin::Foreign("a page".to_owned());
+            judge(&spec, &call(), &assessment(Risk::Medium, Some("feed")), &page, grants)
         };
-        let call = ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) };
-        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![] }, origin, grants)
+        let by_default = judged(&Grants::default());
+        assert!(matches!(&by_default, Judgement::Ask(why) if why.contains("TOOLS_ALLOWED=feed ")), "{by_default:?}");
+        let wide = Grants { allowed: list("mail"), ..Grants::default() };
+        assert!(matches!(judged(&wide), Judgement::Ask(_)), "what runs it opened it");
+        let own = Grants { allowed: list("feed"), ..Grants::default() };
+        assert_eq!(judged(&own), Judgement::Allow);
+        for name in ["mail", "feed"] {
+            assert!(matches!(judged(&Grants { asked: list(name), ..own.clone() }), Judgement::Ask(_)), "{name}");
+            assert!(matches!(judged(&Grants { denied: list(name), ..own.clone() }), Judgement::Deny(_)), "{name}");
+        }
     }
 
     #[test]

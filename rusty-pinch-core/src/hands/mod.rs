@@ -50,7 +50,7 @@ pub use skills::{
 #[cfg(all(feature = "skills", any(test, feature = "testing")))]
 pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
 #[cfg(feature = "skills")]
-pub(crate) use skills::{Listed, SkillContext, SkillHands, SkillPolicy};
+pub(crate) use skills::{SkillContext, SkillHands, SkillPolicy};
 pub(crate) use text::floor_char_boundary;
 pub use tool::{Tool, ToolBuilder, ToolContext, ToolDraft, ToolError};
 pub(crate) use toolbox::unknown_tool;
@@ -217,6 +217,10 @@ pub struct Assessment {
     pub summary: String,
     /// Contents outside the call that decide what it does.
     pub bound: Vec<Bound>,
+    /// The tool that it really runs, where that is another than the call names. The operator's lists hold for both, but only
+    /// this one's own name allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<ToolName>,
 }
 
 /// A content that an approval holds fast.

@@ -19,23 +19,10 @@ use crate::hands::{Assessment, Egress, EgressError, Fetch, FetchMethod, Hands, I
 use crate::store::Store;
 use crate::sys::Clock;
 
-/// What the operator's rules say of calls that skills make, and of calls that name a skill inside another tool.
+/// What the operator's rules say of calls that skills make.
 pub(crate) trait SkillPolicy: Debug + Send + Sync {
     /// Why the skill may not call this tool; none when it may. A call that would wait for a person is refused.
     fn refusal(&self, skill: &Skill, spec: &ToolSpec, call: &ToolCall, assessment: &Assessment) -> Option<String>;
-    /// What the lists say of the skill `name`, whatever its risk.
-    fn listed(&self, name: &str) -> Listed;
-}
-
-/// What the operator's lists say of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listed {
-    /// Nothing that stops it.
-    No,
-    /// It waits for a person, for this reason.
-    Asked(String),
-    /// It never runs, for this reason.
-    Denied(String),
 }
 
 /// What a run may use beside its own header.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::bounds::{CASES_BYTES_MAX, CASES_MAX};
-use super::desk::{HostRecord, Listed, SkillPolicy, Surroundings};
+use super::desk::{HostRecord, SkillPolicy, Surroundings};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::manifest::SkillHosts;
 use super::run::{Asked, run};
@@ -175,9 +175,6 @@ struct NoTools;
 impl SkillPolicy for NoTools {
     fn refusal(&self, _: &Skill, _: &ToolSpec, _: &ToolCall, _: &Assessment) -> Option<String> {
         Some("a dry run calls no tools".to_owned())
-    }
-    fn listed(&self, _: &str) -> Listed {
-        Listed::No
     }
 }
 

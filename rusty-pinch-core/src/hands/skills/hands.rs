@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::desk::{Listed, SkillPolicy, Surroundings};
+use super::desk::{SkillPolicy, Surroundings};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
@@ -230,20 +230,11 @@ impl Hands for SkillHands {
                 return Ok(Assessment { risk, ..nothing });
             }
         };
-        let mut risk = skill.manifest.risk();
-        let mut notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
-        if call.name == RUN {
-            match self.around.policy.listed(skill.name.as_str()) {
-                Listed::No => {}
-                Listed::Asked(why) => {
-                    risk = Risk::Critical;
-                    notes.push_str(&format!("\n{why}"));
-                }
-                Listed::Denied(why) => return Err(HandsError::NotStarted { tool: call.name.clone(), why }),
-            }
-        }
+        let risk = skill.manifest.risk();
+        let notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
+        let stands_for = (call.name == RUN).then(|| skill.name.clone());
         let summary = bounded(format!("{}\n{}", nothing.summary, visible(&notes)), SUMMARY_BYTES_MAX);
-        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)] })
+        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)], stands_for })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {

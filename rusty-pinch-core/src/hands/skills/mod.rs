@@ -39,7 +39,7 @@ pub use bounds::{SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_TIME_MAX, SKI
 pub use check::{ScriptLint, ScriptShape, check_script};
 pub use child::skill_child_main;
 pub use desk::HostRecord;
-pub(crate) use desk::{Listed, SkillPolicy};
+pub(crate) use desk::SkillPolicy;
 pub use dry_run::{CaseResult, DryRun, DryRunError, dry_run, examine_skill, skill_template};
 pub use hands::Skills;
 pub(crate) use hands::{SkillContext, SkillHands};

@@ -258,10 +258,8 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
         let outcome = world.run("skill_run", arguments.clone()).await;
         assert!(outcome.status == OutcomeStatus::Failed && outcome.content.contains(part), "{arguments}: {outcome:?}");
     }
-    let denied = world.hands.assess(&call("skill_run", json!({"name": "post"}))).await.unwrap_err();
-    assert!(denied.to_string().contains("RUSTY_PINCH_TOOLS_DENIED"), "{denied}");
-    let asked = world.hands.assess(&call("skill_run", json!({"name": "hello", "args": "Ada"}))).await.unwrap();
-    assert_eq!(asked.risk, Risk::Critical);
+    let by_name = world.hands.assess(&call("skill_run", json!({"name": "hello", "args": "Ada"}))).await.unwrap();
+    assert_eq!(by_name.stands_for.as_ref().map(ToolName::as_str), Some("hello"), "the lists are not asked about it");
     let shown = world.hands.assess(&call("post", json!({}))).await.unwrap();
     assert!(shown.risk == Risk::Medium && shown.summary.contains("POST to a.example"), "{shown:?}");
 }

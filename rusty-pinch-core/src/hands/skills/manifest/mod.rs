@@ -249,7 +249,7 @@ impl Manifest {
     }
 
     /// The skill as a tool.
-    pub(super) fn spec(&self, name: &ToolName) -> ToolSpec {
+    pub fn spec(&self, name: &ToolName) -> ToolSpec {
         ToolSpec {
             name: name.clone(),
             description: self.description.clone(),
