@@ -124,7 +124,10 @@ impl Conclusion {
         };
         let (kind, name, why) = tool_output(&self.text).unwrap_or(("tool", "?", &self.text));
         let lists = format!("`rusty-pinch {kind}s list` shows the {kind}s and how to call them");
-        let error = format!("the {kind} `{name}` {did_what}: {why}");
+        let whose = format!("the {kind} `{name}` ");
+        // A skill that failed says so itself, with its name.
+        let says_so = why.get(..whose.len()).is_some_and(|start| start.eq_ignore_ascii_case(&whose));
+        let error = if says_so { why.to_owned() } else { format!("{whose}{did_what}: {why}") };
         output.complain(&Failure::new(self.code, error, Some(fix.unwrap_or(&lists))));
     }
 }

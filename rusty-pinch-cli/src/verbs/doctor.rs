@@ -33,12 +33,18 @@ pub(crate) fn run(
     })
 }
 
+/// The checks that are worth a line when all is well, because they say what is in force.
+const SHOWN: [&str; 2] = ["skills", "skill_sandbox"];
+
 /// `key: value` lines, then the status, then what is worth knowing.
 fn page(report: &Report) -> String {
     let mut page = String::from("Rusty Pinch Doctor\n");
     for fact in &report.facts {
         // Writing to a string can't fail.
         let _ = writeln!(page, "{}: {}", fact.name, fact.value);
+    }
+    for check in report.checks.iter().filter(|check| SHOWN.contains(&check.name) && check.status == CheckStatus::Ok) {
+        let _ = writeln!(page, "{}: {}", check.name, check.message);
     }
     let _ = writeln!(page, "status: {}", report.status().name());
     for check in report.checks.iter().filter(|check| check.status > CheckStatus::Ok) {

@@ -91,7 +91,8 @@ fn page(files: &[SkillFile]) -> String {
         // Writing to a string can't fail.
         let _ = match &file.skill {
             Ok(skill) => writeln!(page, "{} - {}", file.name, skill.manifest.description),
-            Err(fault) => writeln!(page, "{} - can't be used: {fault}", file.name),
+            // A file's name may hold line ends.
+            Err(fault) => writeln!(page, "{} - can't be used: {fault}", file.name.escape_debug()),
         };
         page
     })
@@ -155,7 +156,7 @@ async fn show(program: &Program, library: &SkillLibrary, name: &ToolName) -> Res
     }
     let mut page = format!("{name} - {}\n", manifest.description);
     // Writing to a string can't fail.
-    let _ = writeln!(page, "  usage: /skill {name} {}", manifest.positional().join(" "));
+    let _ = writeln!(page, "  usage: {}", manifest.spec(name).usage());
     let _ = writeln!(page, "  may reach: {}", manifest.capabilities());
     let _ = writeln!(page, "  risk: {}", manifest.risk().name());
     for argument in &manifest.arguments {
@@ -221,6 +222,10 @@ async fn run_skill(program: &Program, library: &SkillLibrary, arguments: &RunSki
 }
 
 fn write_new(program: &Program, library: &SkillLibrary, name: &ToolName) -> Result<Code, Failure> {
+    let runtime = program.start_hands()?;
+    if runtime.agent.tools().iter().any(|tool| tool.kind == ToolKind::Tool && tool.name == *name) {
+        return Err(Failure::usage(format!("a tool is named `{name}` already"), "choose another --name"));
+    }
     let path = library.write_new(name, &skill_template(name)).map_err(library_failure)?;
     if program.output.data_as_json() {
         program.output.json(&json!({"skill": name, "path": path.display().to_string(), "status": "ok"}))?;

@@ -15,6 +15,12 @@ fn a_piped_conversation_is_answered_line_by_line_and_ends_with_its_input() {
 }
 
 #[test]
+fn the_tools_of_a_conversation_have_the_skills_before_its_first_message() {
+    let ran = talk(&World::new(), "/tools\n");
+    assert!(ran.stderr.contains("usage: /skill weather [request]"), "{ran:?}");
+}
+
+#[test]
 fn leaving_in_words_leaves_the_rest_unsaid() {
     for word in ["exit", "QUIT", "/quit"] {
         let ran = talk(&World::new(), &format!("{word}\n/tool model_info\n"));

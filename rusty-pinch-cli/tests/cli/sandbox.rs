@@ -38,6 +38,8 @@ fn nobody_is_told_of_the_verb() {
 
 #[test]
 fn doctor_says_what_confines_a_skill() {
+    let page = World::new().ok(&["doctor"]).stdout;
+    assert!(page.contains("\nskill_sandbox: in force: a process of its own"), "{page}");
     let report: Value = serde_json::from_str(&World::new().ok(&["--json", "doctor"]).stdout).unwrap();
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["name"] == "skill_sandbox").unwrap();

@@ -76,7 +76,17 @@ fn broken_skills_are_named_and_take_nothing_down() {
     assert!(world.ok(&["run", "--message", "what is 6 * 7?"]).stdout.contains("42"));
     let doctor = world.ok(&["doctor"]).stdout;
     assert!(doctor.contains("the skill \"lies\" can't be used") && doctor.contains("status: warning"), "{doctor}");
-    world.run(&["skills", "run", "--name", "torn"]).failed(1, &["`torn`", "line 1"]);
+    let torn = world.run(&["skills", "run", "--name", "torn"]);
+    assert_eq!(torn.stderr.matches("`torn`").count(), 1, "{torn:?}");
+    torn.failed(1, &["`torn`", "line 1"]);
+    world.write("workspace/skills/throws.rhai", "fn main() { throw \"no\" }");
+    let thrown = world.run(&["skills", "run", "--name", "throws"]);
+    assert_eq!(
+        thrown.stderr.matches("the skill `throws` failed").count(),
+        2,
+        "the error and the turn's line: {thrown:?}"
+    );
+    thrown.failed(1, &["error: the skill `throws` failed at line 1"]);
     world.run(&["skills", "show", "--name", "lies"]).failed(1, &["line 2, column 12", "a host is a name"]);
     for name in ["../x", "Upper", "", "weаther", &"x".repeat(65)] {
         world.run(&["skills", "run", "--name", name]).failed(2, &["--name"]);
@@ -92,6 +102,9 @@ fn a_new_skill_keeps_the_rules_and_replaces_nothing() {
     assert_eq!(world.ok(&["skills", "show", "--name", "mine"]).json()["may_reach"], "nothing outside itself");
     world.run(&["skills", "new", "--name", "mine"]).failed(2, &["is there already"]);
     world.run(&["skills", "new", "--name", "weather"]).failed(2, &["is there already"]);
+    for tool in ["calc", "skill_run"] {
+        world.run(&["skills", "new", "--name", tool]).failed(2, &["a tool is named", tool, "another --name"]);
+    }
     world.ok(&["skills", "check"]);
 }
 
@@ -105,6 +118,8 @@ fn what_the_operator_denies_does_not_run_under_any_name() {
     ] {
         world.run(&arguments).failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
     }
+    let by_name = world.run(&["tools", "run", "--name", "skill_run", "--args", "textstat a b"]);
+    by_name.failed(4, &["RUSTY_PINCH_TOOLS_DENIED"]);
 }
 
 #[test]

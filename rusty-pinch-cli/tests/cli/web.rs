@@ -2,10 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use crate::world::World;
+
+/// More than a skill reads of one answer.
+static LONG_PAGE: LazyLock<String> = LazyLock::new(|| "<p>x</p>".repeat(64 * 1024));
 
 /// A server that gives `body` to everybody, and how many came.
 fn server(body: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -42,6 +45,14 @@ fn a_page_that_the_operator_opened_is_fetched_and_no_proxy_is_asked() {
     assert_eq!((fetched.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (3, 0));
     let doctor = world.ok(&["doctor"]);
     assert!(doctor.stdout.contains("egress_allow") && doctor.stdout.contains("127.0.0.1/32"), "{}", doctor.stdout);
+}
+
+#[test]
+fn a_site_that_answers_with_more_than_a_skill_reads_is_up() {
+    let (site, _) = server(LONG_PAGE.as_str());
+    let world = World::new().with("RUSTY_PINCH_EGRESS_ALLOW", &site.to_string());
+    let said = world.ok(&["run", "--message", &format!("is http://{site}/ up")]).stdout;
+    assert_eq!(said, format!("http://{site}/ is up: it answered\n"));
 }
 
 #[test]

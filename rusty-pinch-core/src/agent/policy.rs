@@ -53,8 +53,9 @@ pub enum Judgement {
     Deny(String),
 }
 
-/// Judges a call, by its tool's name and by that of the tool that it runs. Rules in order: denied, asked, allowed, then the risk, which the assessment can only raise. Where other
-/// people's words or a script are behind the call, medium risk waits for a person, whatever `ask_from` is.
+/// Judges a call, by its tool's name and by that of the tool that it stands for. Rules in order: denied, asked, allowed,
+/// then the risk, which the assessment can only raise. Where other people's words or a script are behind the call, medium
+/// risk waits for a person, whatever `ask_from` is.
 pub fn judge(
     spec: &ToolSpec,
     call: &ToolCall,
@@ -62,20 +63,20 @@ pub fn judge(
     origin: &CallOrigin,
     grants: &Grants,
 ) -> Judgement {
-    let names = || [Some(call.name.as_str()), assessment.runs.as_ref().map(ToolName::as_str)].into_iter().flatten();
-    let named = |list: &BTreeSet<String>| names().find(|name| list.contains(*name));
-    if let Some(name) = named(&grants.denied) {
+    let name = assessment.stands_for.as_ref().map_or(call.name.as_str(), ToolName::as_str);
+    let names = [name, call.name.as_str()];
+    if let Some(name) = names.into_iter().find(|name| grants.denied.contains(*name)) {
         return Judgement::Deny(format!(
             "the rule `denied` names `{name}`; take it off RUSTY_PINCH_TOOLS_DENIED to allow it"
         ));
     }
-    if let Some(name) = named(&grants.asked) {
+    if let Some(name) = names.into_iter().find(|name| grants.asked.contains(*name)) {
         return Judgement::Ask(format!("the rule `asked` names `{name}` (RUSTY_PINCH_TOOLS_ASKED)"));
     }
-    if named(&grants.allowed).is_some() {
+    // Who allows the tool that runs others by their names has not allowed them all.
+    if grants.allowed.contains(name) {
         return Judgement::Allow;
     }
-    let name = names().last().unwrap_or_default();
     let risk = spec.risk.max(assessment.risk);
     let behind = match origin {
         CallOrigin::Owner | CallOrigin::Model => None,
@@ -122,29 +123,50 @@ mod tests {
     }
 
     fn judged_of(origin: &CallOrigin, spec_risk: Risk, assessed: Risk, grants: &Grants) -> Judgement {
-        judged_running(None, origin, spec_risk, assessed, grants)
+        judge(&spec(spec_risk), &call(), &assessment(assessed, None), origin, grants)
     }
 
-    fn judged_running(
-        runs: Option<ToolName>,
-        origin: &CallOrigin,
-        spec_risk: Risk,
-        assessed: Risk,
-        grants: &Grants,
-    ) -> Judgement {
-        let spec = ToolSpec {
+    fn call() -> ToolCall {
+        ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) }
+    }
+
+    fn spec(risk: Risk) -> ToolSpec {
+        ToolSpec {
             name: ToolName::new("mail").unwrap(),
             description: String::new(),
             parameters: json!({}),
             positional: vec![],
             repeat: Repeat::Once,
-            risk: spec_risk,
+            risk,
             examples: vec![],
             kind: Default::default(),
             output: Default::default(),
+        }
+    }
+
+    fn assessment(risk: Risk, stands_for: Option<&str>) -> Assessment {
+        let stands_for = stands_for.map(|name| ToolName::new(name).unwrap());
+        Assessment { risk, summary: String::new(), bound: vec![], stands_for }
+    }
+
+    #[test]
+    fn what_a_call_stands_for_is_judged_by_its_own_name() {
+        let list = |name: &str| BTreeSet::from([name.to_owned()]);
+        let judged = |grants: &Grants| {
+            let spec = spec(Risk::Medium);
+            let page = CallOrigin::Foreign("a page".to_owned());
+            judge(&spec, &call(), &assessment(Risk::Medium, Some("feed")), &page, grants)
         };
-        let call = ToolCall { id: CallId::new("c").unwrap(), name: "mail".into(), arguments: json!({}) };
-        judge(&spec, &call, &Assessment { risk: assessed, summary: String::new(), bound: vec![], runs }, origin, grants)
+        let by_default = judged(&Grants::default());
+        assert!(matches!(&by_default, Judgement::Ask(why) if why.contains("TOOLS_ALLOWED=feed ")), "{by_default:?}");
+        let wide = Grants { allowed: list("mail"), ..Grants::default() };
+        assert!(matches!(judged(&wide), Judgement::Ask(_)), "what runs it opened it");
+        let own = Grants { allowed: list("feed"), ..Grants::default() };
+        assert_eq!(judged(&own), Judgement::Allow);
+        for name in ["mail", "feed"] {
+            assert!(matches!(judged(&Grants { asked: list(name), ..own.clone() }), Judgement::Ask(_)), "{name}");
+            assert!(matches!(judged(&Grants { denied: list(name), ..own.clone() }), Judgement::Deny(_)), "{name}");
+        }
     }
 
     #[test]
@@ -164,33 +186,6 @@ mod tests {
         assert!(matches!(judged(Risk::Low, Risk::Low, &asked), Judgement::Ask(_)));
         let denied = Grants { denied: list, ..asked };
         assert!(matches!(judged(Risk::Low, Risk::Low, &denied), Judgement::Deny(why) if why.contains("denied")));
-    }
-
-    /// `mail` runs `feed`.
-    #[test]
-    fn the_lists_hold_for_the_tool_that_a_call_runs_and_the_stricter_one_counts() {
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let feed = ToolName::new("feed").unwrap();
-        for (denied, asked, allowed, expected) in [
-            (&["feed"][..], &[][..], &["mail"][..], "deny"),
-            (&["mail"], &[], &["feed"], "deny"),
-            (&[], &["feed"], &["mail"], "ask"),
-            (&[], &["mail"], &["feed"], "ask"),
-            (&[], &[], &["feed"], "allow"),
-            (&[], &[], &["mail"], "allow"),
-            (&[], &[], &[], "ask"),
-        ] {
-            let (denied, asked, allowed) = (list(denied), list(asked), list(allowed));
-            let grants = Grants { denied, asked, allowed, ..Grants::default() };
-            let page = CallOrigin::Foreign("a page".to_owned());
-            let judged = judged_running(Some(feed.clone()), &page, Risk::Low, Risk::Medium, &grants);
-            let found = match &judged {
-                Judgement::Allow => "allow",
-                Judgement::Ask(_) => "ask",
-                Judgement::Deny(_) => "deny",
-            };
-            assert_eq!(found, expected, "{grants:?}: {judged:?}");
-        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum CommandError {
     },
     /// The name is against the rules.
     #[error("a command can't call that: {0}")]
-    Name(#[from] IdError),
+    Name(IdError),
     /// The arguments are too long.
     #[error(
         "the arguments of `{tool}` are {chars} characters long; at most {COMMAND_ARGS_CHARS_MAX} are allowed, so \
@@ -140,7 +140,7 @@ impl ToolCommand {
             ToolKind::Skill => name.strip_suffix(SKILL_ENDING).unwrap_or(name),
             ToolKind::Tool => name,
         };
-        let name = ToolName::new(name)?;
+        let name = ToolName::new(name).map_err(CommandError::Name)?;
         // Judged before blanks are cut off, for tabs and line breaks are blanks too.
         if let Some(character) = rest.chars().find(|c| c.is_control()) {
             return Err(CommandError::ControlCharacter { character });

@@ -217,9 +217,10 @@ pub struct Assessment {
     pub summary: String,
     /// Contents outside the call that decide what it does.
     pub bound: Vec<Bound>,
-    /// Another tool that this call runs. What the operator says of either is said of the call.
-    #[serde(default)]
-    pub runs: Option<ToolName>,
+    /// The tool that it really runs, where that is another than the call names. The operator's lists hold for both, but only
+    /// this one's own name allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<ToolName>,
 }
 
 /// A content that an approval holds fast.

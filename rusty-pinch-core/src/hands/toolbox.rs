@@ -162,7 +162,7 @@ impl Hands for Toolbox {
     async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
         let Some((tool, spec)) = self.find(&call.name) else { return Ok(Assessment::of_nothing(call)) };
         let own = summary_of(tool, call)?;
-        Ok(Assessment { risk: spec.risk, summary: summary(own.as_deref(), call), bound: Vec::new(), runs: None })
+        Ok(Assessment { risk: spec.risk, summary: summary(own.as_deref(), call), bound: Vec::new(), stands_for: None })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
@@ -209,7 +209,7 @@ impl Assessment {
     /// The assessment of a call whose tool does not exist. Nothing will run, so nothing can do harm; `invoke` says that
     /// there is no such tool.
     pub(crate) fn of_nothing(call: &ToolCall) -> Self {
-        Self { risk: Risk::Low, summary: summary(None, call), bound: Vec::new(), runs: None }
+        Self { risk: Risk::Low, summary: summary(None, call), bound: Vec::new(), stands_for: None }
     }
 }
 

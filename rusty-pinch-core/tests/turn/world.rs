@@ -82,7 +82,12 @@ impl Hands for Counters {
 
     async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {
         let bound = if call.name == "pay" { vec![self.bound()] } else { vec![] };
-        Ok(Assessment { risk: Risk::Low, summary: format!("{} {}", call.name, call.arguments), bound, runs: None })
+        Ok(Assessment {
+            risk: Risk::Low,
+            summary: format!("{} {}", call.name, call.arguments),
+            bound,
+            stands_for: None,
+        })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {

@@ -96,7 +96,10 @@ impl Repl<'_> {
         match (word.to_ascii_lowercase().as_str(), rest.trim()) {
             ("exit" | "quit" | "/exit" | "/quit", "") => Ok(Next::Leave(Code::Done)),
             ("/help", "") => self.show(HELP),
-            ("/tools", "") => self.show(&tools::page(&agent.tools())),
+            ("/tools", "") => {
+                self.tokio.block_on(agent.refresh());
+                self.show(&tools::page(&agent.tools()))
+            }
             ("/session", "") => self.entries(),
             ("/approve", words) => self.decide(Verdict::Approved, words),
             ("/reject", words) => self.decide(Verdict::Rejected, words),

@@ -30,10 +30,17 @@ pub(super) enum Kind {
         /// The signs.
         signs: Vec<char>,
     },
+    /// One word that names a host or is a URL, such as `example.com`.
+    Address,
     /// A few words.
     Name {
         /// At most so many.
         words_max: usize,
+    },
+    /// One of the words that examples have for names, in lower case: for sentences that nothing else tells from talk.
+    Known {
+        /// Those words.
+        values: Arc<[String]>,
     },
     /// Any words, to the end.
     Text,
@@ -43,6 +50,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Kinds {
     by_parameter: BTreeMap<String, Arc<Kind>>,
+    /// The names of one word in all examples.
+    known: Arc<[String]>,
     /// Every example has the same arguments.
     alike: bool,
 }
@@ -52,17 +61,32 @@ impl Kinds {
     pub(super) fn of(spec: &ToolSpec) -> Self {
         let properties = spec.parameters.get("properties").and_then(Value::as_object);
         let names = properties.into_iter().flat_map(|properties| properties.keys());
-        let by_parameter = names.map(|name| (name.clone(), Arc::new(Kind::of(spec, name)))).collect();
+        let by_parameter: BTreeMap<_, _> = names.map(|name| (name.clone(), Arc::new(Kind::of(spec, name)))).collect();
+        let is_name = |name: &String| by_parameter.get(name).is_some_and(|kind| matches!(**kind, Kind::Name { .. }));
+        let known = spec
+            .examples
+            .iter()
+            .filter_map(|example| example.arguments.as_object())
+            .flatten()
+            .filter(|(name, _)| is_name(name))
+            .filter_map(|(_, value)| value.as_str().map(str::to_lowercase))
+            .filter(|value| !value.contains(char::is_whitespace))
+            .collect();
         let mut arguments = spec.examples.iter().map(|example| {
             example.arguments.as_object().map(|fields| fields.keys().collect::<Vec<_>>()).unwrap_or_default()
         });
         let first = arguments.next();
-        Self { by_parameter, alike: arguments.all(|other| Some(other) == first) }
+        Self { by_parameter, known, alike: arguments.all(|other| Some(other) == first) }
     }
 
     /// The kind of a parameter's values.
     pub(super) fn get(&self, parameter: &str) -> Option<&Arc<Kind>> {
         self.by_parameter.get(parameter)
+    }
+
+    /// The names of one word that the examples have.
+    pub(super) fn known(&self) -> Kind {
+        Kind::Known { values: Arc::clone(&self.known) }
     }
 
     /// Whether an example's value of `parameter` is a hole.
@@ -106,12 +130,15 @@ impl Kind {
         if words_max == 1 && !signs.is_empty() {
             return Self::Shaped { signs };
         }
+        if words_max == 1 && values.iter().all(|value| is_address(value)) {
+            return Self::Address;
+        }
         if words_max <= NAME_WORDS_MAX { Self::Name { words_max: words_max + NAME_WORDS_MORE } } else { Self::Text }
     }
 
     /// Whether a value is recognised by its looks alone, without a word of an example beside it.
     pub(super) fn is_distinct(&self) -> bool {
-        matches!(self, Self::Formula { .. } | Self::Shaped { .. })
+        matches!(self, Self::Formula { .. } | Self::Shaped { .. } | Self::Address)
     }
 
     /// Whether it says by itself where a value ends, so that words may be between it and the next of the example.
@@ -122,7 +149,7 @@ impl Kind {
     /// How much it says that such a value is there.
     pub(super) fn weight(&self) -> f64 {
         match self {
-            Self::Formula { .. } | Self::Shaped { .. } | Self::Typed => 1.0,
+            Self::Formula { .. } | Self::Shaped { .. } | Self::Address | Self::Known { .. } | Self::Typed => 1.0,
             Self::Name { .. } | Self::Text => 0.5,
         }
     }
@@ -131,7 +158,7 @@ impl Kind {
     pub(super) fn reach(&self, words: &[Word], led: bool) -> usize {
         let reach = match self {
             Self::Typed => 3,
-            Self::Shaped { .. } => 1,
+            Self::Shaped { .. } | Self::Address | Self::Known { .. } => 1,
             Self::Name { words_max } => *words_max,
             Self::Text => VALUE_WORDS_MAX,
             Self::Formula { vocabulary } => {
@@ -157,6 +184,8 @@ impl Kind {
                 let fits = signs.iter().all(|sign| plain.contains(*sign)) && plain.contains(char::is_alphanumeric);
                 fits.then(|| Value::from(plain))
             }
+            Self::Address => is_address(plain).then(|| Value::from(plain)),
+            Self::Known { values } => values.contains(&plain.to_lowercase()).then(|| Value::from(plain)),
             Self::Name { .. } => {
                 let fits = words.iter().any(has_content) && !words.iter().any(breaks_a_name);
                 (fits && plain.contains(char::is_alphanumeric)).then(|| Value::from(plain))
@@ -181,6 +210,17 @@ fn unquoted(text: &str) -> &str {
         }
     }
     text
+}
+
+/// Whether it is a URL, or a dot stands before a letter inside it as in the name of a host, or it has four numbers; `3.5` is
+/// none.
+fn is_address(text: &str) -> bool {
+    let mut dots = text.match_indices('.').filter_map(|(at, _)| text.split_at_checked(at));
+    let is_name = dots.any(|(before, behind)| {
+        before.ends_with(char::is_alphanumeric) && behind.chars().nth(1).is_some_and(char::is_alphabetic)
+    });
+    let host = text.split([':', '/']).next().unwrap_or_default();
+    is_name || text.contains("://") || host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn is_operator(c: char) -> bool {
@@ -228,6 +268,8 @@ mod tests {
     fn kinds_are_learned_from_values() {
         assert!(matches!(Kind::learned(&["17 * 23", "(3+4)*2", "5 km to miles"]), Kind::Formula { .. }));
         assert!(matches!(Kind::learned(&["Europe/Berlin", "Asia/Tokyo"]), Kind::Shaped { signs } if signs == ['/']));
+        assert!(matches!(Kind::learned(&["example.com", "https://example.org/"]), Kind::Address));
+        assert!(matches!(Kind::learned(&["3.5", "Hanoi"]), Kind::Name { .. }));
         assert!(matches!(Kind::learned(&["Hanoi", "New York"]), Kind::Name { words_max: 4 }));
         assert!(matches!(Kind::learned(&["the bins go out on Tuesday"]), Kind::Text));
         assert!(matches!(Kind::learned(&[]), Kind::Text));

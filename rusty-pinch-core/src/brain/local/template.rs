@@ -52,8 +52,34 @@ impl Template {
         if without.is_usable() {
             return Some(without);
         }
+        let known = without.with_known_names(kinds);
         let whole = Self { is_whole: true, asks, ..Self::with_holes(spec, kinds, example, &all) };
-        whole.is_usable().then_some(whole)
+        known.or_else(|| whole.is_usable().then_some(whole))
+    }
+
+    /// The same with the names of examples alone where any name could stand, as in `5 km to mi`: several values of which
+    /// one is a known name are a request, though no word is. None where that does not help.
+    fn with_known_names(&self, kinds: &Kinds) -> Option<Self> {
+        let known = Arc::new(kinds.known());
+        let (mut values, mut names) = (0, 0);
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            parts.push(match part {
+                Part::Word(word) => Part::Word(word.clone()),
+                Part::Hole { parameter, kind } => {
+                    let is_name = match **kind {
+                        Kind::Name { .. } => true,
+                        Kind::Text => return None,
+                        _ => false,
+                    };
+                    values += 1;
+                    names += usize::from(is_name);
+                    Part::Hole { parameter: parameter.clone(), kind: Arc::clone(if is_name { &known } else { kind }) }
+                }
+            });
+        }
+        let is_telling = names >= 1 && values >= 2;
+        is_telling.then(|| Self { parts, constants: self.constants.clone(), is_whole: false, asks: self.asks })
     }
 
     fn with_holes(spec: &ToolSpec, kinds: &Kinds, example: &ToolExample, words: &[Word]) -> Self {

@@ -341,6 +341,56 @@ fn tools_of_an_embedder_are_learned_from_their_examples() {
     );
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+struct Units {
+    amount: f64,
+    from: String,
+    to: String,
+}
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+struct Site {
+    url: String,
+}
+
+#[test]
+fn values_that_examples_have_are_a_request_and_others_are_talk() {
+    let units = Tool::new("units", "Converts between units")
+        .read_only()
+        .example("5 km to mi", json!({"amount": 5, "from": "km", "to": "mi"}))
+        .example("12 oz in g", json!({"amount": 12, "from": "oz", "to": "g"}))
+        .run(|_: Units| async { Ok(()) });
+    let site = Tool::new("site_status", "Tells whether a web site answers")
+        .read_only()
+        .example("is example.com up", json!({"url": "example.com"}))
+        .example("check the site example.org", json!({"url": "example.org"}))
+        .run(|_: Site| async { Ok(()) });
+    let convert = |amount: f64, from: &str, to: &str| json!(["units", {"amount": amount, "from": from, "to": to}]);
+    let up = |url: &str| json!(["site_status", {"url": url}]);
+    check(
+        &[
+            ("5 km to mi", json!(["units", {"amount": 5, "from": "km", "to": "mi"}])),
+            ("7.5 Oz to KM?", convert(7.5, "Oz", "KM")),
+            ("please 2.5 g in oz", convert(2.5, "g", "oz")),
+            ("5 people to feed", Value::Null),
+            ("5 km to go", Value::Null),
+            ("10 minutes to 5", Value::Null),
+            ("km to mi", Value::Null),
+            ("we ran 5 km to mi casa", Value::Null),
+            ("is my.example.net up?", up("my.example.net")),
+            ("is http://127.0.0.1:8080/ up", up("http://127.0.0.1:8080/")),
+            ("is 192.168.1.1 up?", up("192.168.1.1")),
+            ("check the site https://example.com/health", up("https://example.com/health")),
+            ("is the milk up", Value::Null),
+            ("is 3.5 up", Value::Null),
+            ("check the site of the building", Value::Null),
+            ("what is 17 * 23?", calc("17 * 23")),
+        ],
+        specs(builtins().tool(units).tool(site)),
+    );
+}
+
 fn result(name: &str, content: &str) -> Message {
     Message::Tool { call: CallId::new("c1").unwrap(), name: name.into(), content: content.into() }
 }

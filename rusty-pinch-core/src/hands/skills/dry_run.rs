@@ -189,11 +189,22 @@ pub fn examine_skill(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
 }
 
 fn shape_of(skill: &Skill) -> Result<ScriptShape, SkillFault> {
-    let why = |error: SkillError| SkillFault::Script { why: error.to_string() };
+    let why = |error: SkillError| {
+        // Whoever tells the fault names the skill.
+        let (why, whose) = (error.to_string(), format!("the skill `{}`", skill.name));
+        SkillFault::Script {
+            why: why.strip_prefix(&whose).map_or_else(|| why.clone(), |rest| format!("its script{rest}")),
+        }
+    };
     let shape = check_script(&skill.name, &skill.source).map_err(why)?;
     if !shape.main_bare && !shape.main_with_text {
-        let why = "its script has no `main`; write `fn main(args) { … }`, whose value is the output".to_owned();
-        return Err(SkillFault::Script { why });
+        let why = if shape.functions.iter().any(|(name, _)| name == "main") {
+            "its `main` takes several arguments, and gets one text or none; write `fn main(args) { … }`, and read them by \
+             name with `args()`"
+        } else {
+            "its script has no `main`; write `fn main(args) { … }`, whose value is the output"
+        };
+        return Err(SkillFault::Script { why: why.to_owned() });
     }
     Ok(shape)
 }

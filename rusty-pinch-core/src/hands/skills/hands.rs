@@ -239,10 +239,11 @@ impl Hands for SkillHands {
                 return Ok(Assessment { risk, ..nothing });
             }
         };
+        let risk = skill.manifest.risk();
         let notes = format!("the skill `{}` may reach: {}", skill.name, skill.manifest.capabilities());
+        let stands_for = (call.name == RUN).then(|| skill.name.clone());
         let summary = bounded(format!("{}\n{}", nothing.summary, visible(&notes)), SUMMARY_BYTES_MAX);
-        let runs = (call.name == RUN).then(|| skill.name.clone());
-        Ok(Assessment { risk: skill.manifest.risk(), summary, bound: vec![bound_of(&skill)], runs })
+        Ok(Assessment { risk, summary, bound: vec![bound_of(&skill)], stands_for })
     }
 
     async fn invoke(&self, invocation: &Invocation) -> Result<CallOutcome, HandsError> {
@@ -282,17 +283,20 @@ fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
         Err(error) => error,
     };
     let (tool, mut why) = (call.name.clone(), error.to_string());
-    // Whoever reads that it failed must know what it did before.
-    for record in &ran.records {
+    if matches!(error, SkillError::Sandbox { .. }) && ran.records.is_empty() {
+        return Err(HandsError::NotStarted { tool, why });
+    }
+    let is_lost = ran.was_acting || matches!(error, SkillError::Sandbox { .. });
+    // Whoever reads that it failed must know what it did before; not again what it failed with.
+    let ended_by = ran.records.last().filter(|last| why.ends_with(&last.outcome));
+    for record in ran.records.iter().take(ran.records.len() - usize::from(ended_by.is_some())) {
         why.push_str(&format!("\nBefore that: {}: {}", record.call, record.outcome));
     }
-    let why = bounded(why, TOOL_OUTPUT_BYTES_MAX);
-    match error {
-        SkillError::Sandbox { .. } if ran.records.is_empty() => Err(HandsError::NotStarted { tool, why }),
-        SkillError::Sandbox { .. } => Err(HandsError::Lost { tool, why }),
-        _ if ran.was_acting => Err(HandsError::Lost { tool, why }),
-        _ => Ok(CallOutcome::failed(why)),
+    if let Some(last) = ended_by {
+        why.push_str(&format!("\nThat was: {}", last.call));
     }
+    let why = bounded(why, TOOL_OUTPUT_BYTES_MAX);
+    if is_lost { Err(HandsError::Lost { tool, why }) } else { Ok(CallOutcome::failed(why)) }
 }
 
 #[async_trait]

@@ -260,8 +260,8 @@ async fn skills_are_listed_and_run_by_name_under_the_rules_for_their_names() {
     // By whichever name: the operator's lists, its risk and its bytes are those of the skill that runs.
     let by_name = world.hands.assess(&call("skill_run", json!({"name": "post"}))).await.unwrap();
     let itself = world.hands.assess(&call("post", json!({}))).await.unwrap();
-    assert_eq!(by_name.runs.as_ref().map(ToolName::as_str), Some("post"));
-    assert_eq!((by_name.risk, &by_name.bound, None), (itself.risk, &itself.bound, itself.runs));
+    assert_eq!(by_name.stands_for.as_ref().map(ToolName::as_str), Some("post"));
+    assert_eq!((by_name.risk, &by_name.bound, None), (itself.risk, &itself.bound, itself.stands_for));
     let shown = world.hands.assess(&call("post", json!({}))).await.unwrap();
     assert!(shown.risk == Risk::Medium && shown.summary.contains("POST to a.example"), "{shown:?}");
 }
@@ -293,6 +293,10 @@ async fn a_failing_skill_is_an_outcome_that_names_skill_line_and_what_was_done()
     for part in ["`fails`", "line 5", "oh no", "Before that: GET https://a.example/"] {
         assert!(outcome.content.contains(part), "{part}: {outcome:?}");
     }
+    let reaches = "//! description: D\n//! hosts: a.example\nfn main() { http_get(\"https://b.example/\") }";
+    let refused = World::new(&[("reaches", reaches)], Grants::default()).await.run("reaches", json!({})).await;
+    assert_eq!(refused.content.matches("not declared").count(), 1, "a refusal is told once: {refused:?}");
+    assert!(refused.content.ends_with("\nThat was: GET https://b.example/"), "{refused:?}");
     let torn = world.run("torn", json!({})).await;
     assert!(torn.status == OutcomeStatus::Failed && torn.content.contains("line 1"), "{torn:?}");
 }

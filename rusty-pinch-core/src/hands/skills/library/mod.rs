@@ -96,6 +96,9 @@ pub enum SkillFault {
         /// Where.
         at: usize,
     },
+    /// It begins with a byte order mark, which hides its header.
+    #[error("it begins with a byte order mark; save it as UTF-8 without one")]
+    ByteOrderMark,
     /// It can't be read.
     #[error("it can't be read: {why}; let this user read it")]
     Unreadable {
@@ -316,6 +319,9 @@ fn read(stem: &str, path: &Path, metadata: &std::fs::Metadata) -> Result<Skill, 
     let sha256 = Sha256Digest::of(&bytes);
     let source =
         String::from_utf8(bytes).map_err(|error| SkillFault::NotText { at: error.utf8_error().valid_up_to() })?;
+    if source.starts_with('\u{feff}') {
+        return Err(SkillFault::ByteOrderMark);
+    }
     let manifest = Manifest::parse(&name, &source)?;
     Ok(Skill { name, source: source.into(), sha256, manifest })
 }

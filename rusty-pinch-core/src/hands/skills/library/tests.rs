@@ -25,6 +25,7 @@ fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_not
     put("empty.rhai", b" \n");
     put("binary.rhai", b"fn main() { \x00 }");
     put("latin.rhai", b"fn main() { \"\xe9\" }");
+    put("marked.rhai", "\u{feff}//! description: D\nfn main() { 1 }".as_bytes());
     put("long.rhai", &vec![b'/'; 10 * 1024 * 1024]);
     put("lies.rhai", b"//! hosts: *\n");
     for bad in ["Upper", "two words", "dot.ted", "weаther", "tab\there", "new\nline", "..", &"x".repeat(65)] {
@@ -35,6 +36,7 @@ fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_not
         ("empty", "it is empty"),
         ("binary", "at byte 12"),
         ("latin", "at byte 13"),
+        ("marked", "byte order mark"),
         ("long", "10485760 bytes"),
         ("lies", "line 1, column 12"),
         ("Upper", "'U'"),

@@ -250,7 +250,7 @@ impl Manifest {
     }
 
     /// The skill as a tool.
-    pub(super) fn spec(&self, name: &ToolName) -> ToolSpec {
+    pub fn spec(&self, name: &ToolName) -> ToolSpec {
         ToolSpec {
             name: name.clone(),
             description: self.description.clone(),
