@@ -466,7 +466,7 @@ fn a_pardon_ends_every_pause_and_keeps_the_count() {
         ..state(3, 0)
     };
     assert!(account.pardon(at(1)));
-    assert_eq!(account, state(3, 0));
+    assert_eq!(account, AccountState { last_error: Some("401".into()), ..state(3, 0) });
     assert!(!account.pardon(at(1)), "there was nothing");
     let mut over = AccountState { capped_until: Some(at(500)), ..state(3, 0) };
     assert!(!over.pardon(at(501)), "what is over keeps nobody");
