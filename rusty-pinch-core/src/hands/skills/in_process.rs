@@ -101,7 +101,9 @@ static SEATS_TAKEN: AtomicUsize = AtomicUsize::new(0);
 impl Seat {
     fn take() -> Option<Self> {
         let more = |taken| (taken < IN_PROCESS_RUNS_MAX).then_some(taken + 1);
-        SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then_some(Self)
+        let taken = SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        // Made only where it was taken: one that is dropped gives a seat back.
+        taken.is_ok().then(|| Self)
     }
 }
 
