@@ -201,6 +201,17 @@ impl SkillHost for Refusing {
     }
 }
 
+/// A host that never answers, so that its script runs for as long as somebody waits for it.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait::async_trait]
+impl SkillHost for Silent {
+    async fn call(&self, _: HostCall) -> HostReply {
+        std::future::pending().await
+    }
+}
+
 fn job(source: &str) -> SkillJob {
     let deadline = SystemClock.now() + Duration::from_secs(20);
     SkillJob { skill: skill(), source: source.into(), text: String::new(), named: Map::new(), deadline }
@@ -211,11 +222,11 @@ fn job(source: &str) -> SkillJob {
 async fn threads_are_bounded_and_end_with_their_callers() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sandbox = SkillSandbox::new(Sandbox::InProcess, clock);
-    let endless = job("fn main() { loop {} }");
+    let endless = job("fn main() { time_now() }");
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..IN_PROCESS_RUNS_MAX {
         let (sandbox, endless) = (sandbox.clone(), endless.clone());
-        running.spawn(async move { sandbox.run(&endless, &Refusing).await });
+        running.spawn(async move { sandbox.run(&endless, &Silent).await });
     }
     let small = job("fn main() { 1 }");
     // Each has its seat once it was polled, which is up to the runtime.
