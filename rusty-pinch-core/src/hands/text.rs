@@ -83,6 +83,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// Whether `c` hides or disguises text, and is nothing that ordinary text needs: tabs, and what joins and colours emoji.
+#[cfg(any(feature = "http", feature = "skills"))]
 pub(crate) fn disguises(c: char) -> bool {
     is_hidden(c) && !matches!(c, '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
 }

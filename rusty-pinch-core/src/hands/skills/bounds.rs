@@ -61,7 +61,7 @@ pub(super) const GRACE_AFTER_LAST_WORD: Duration = Duration::from_millis(100);
 pub(super) const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 /// The most compiled scripts that are kept.
 pub(super) const COMPILED_MAX: usize = 64;
-/// The most skills on threads of this process at once, those included that were given up and have not ended yet.
+/// The most skills of one sandbox on threads at once, those included that were given up and have not ended yet.
 pub(super) const IN_PROCESS_RUNS_MAX: usize = 64;
 /// The most files of a skill folder that are looked at.
 pub const SKILLS_MAX: usize = 256;

@@ -26,6 +26,7 @@ type Outcome = (Result<String, ScriptFailure>, Vec<String>);
 /// Runs `job` on a thread of its own.
 pub(super) async fn run(
     clock: &Arc<dyn Clock>,
+    seats: &Arc<Seats>,
     job: &SkillJob,
     host: &dyn SkillHost,
 ) -> Result<SkillOutput, SkillError> {
@@ -34,7 +35,7 @@ pub(super) async fn run(
     let (calls, mut asked) = mpsc::channel(1);
     let is_abandoned = Arc::clone(&abandoned.0);
     let world = Process { calls, is_abandoned, clock: Arc::clone(clock), deadline: job.deadline, time };
-    let mut outcome = start(job, world).map_err(|why| SkillError::Sandbox {
+    let mut outcome = start(seats, job, world).map_err(|why| SkillError::Sandbox {
         skill: job.skill.clone(),
         why,
         fix: "wait until other skills have ended".to_owned(),
@@ -65,8 +66,8 @@ pub(super) async fn run(
 }
 
 /// Starts the thread.
-fn start(job: &SkillJob, world: Process) -> Result<oneshot::Receiver<Outcome>, String> {
-    let seat = Seat::take().ok_or_else(|| format!("{IN_PROCESS_RUNS_MAX} skills run already"))?;
+fn start(seats: &Arc<Seats>, job: &SkillJob, world: Process) -> Result<oneshot::Receiver<Outcome>, String> {
+    let seat = Seats::take(seats).ok_or_else(|| format!("{IN_PROCESS_RUNS_MAX} skills run already"))?;
     let (source, text, named) = (Arc::clone(&job.source), job.text.clone(), job.named.clone());
     let (done, outcome) = oneshot::channel();
     let stack = usize::try_from(STACK_BYTES).unwrap_or(usize::MAX);
@@ -92,24 +93,24 @@ impl Drop for Abandoned {
     }
 }
 
-/// The right to one of the threads that may run at once.
+/// The threads of a sandbox that run at once, those included whose callers gave them up.
+#[derive(Debug, Default)]
+pub(super) struct Seats(AtomicUsize);
+
+/// The right to one of them, given back when it is dropped.
 #[derive(Debug)]
-struct Seat;
+struct Seat(Arc<Seats>);
 
-static SEATS_TAKEN: AtomicUsize = AtomicUsize::new(0);
-
-impl Seat {
-    fn take() -> Option<Self> {
-        let more = |taken| (taken < IN_PROCESS_RUNS_MAX).then_some(taken + 1);
-        let taken = SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        // Made only where it was taken: one that is dropped gives a seat back.
-        taken.is_ok().then(|| Self)
+impl Seats {
+    fn take(seats: &Arc<Self>) -> Option<Seat> {
+        let more = |taken: usize| (taken < IN_PROCESS_RUNS_MAX).then(|| taken + 1);
+        seats.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Seat(Arc::clone(seats)))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        SEATS_TAKEN.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -63,13 +63,14 @@ pub(crate) struct SkillSandbox {
     sandbox: Sandbox,
     spawn: Arc<dyn Spawn>,
     clock: Arc<dyn Clock>,
+    seats: Arc<in_process::Seats>,
 }
 
 impl SkillSandbox {
     /// Skills in `sandbox`, with the time of `clock` and children of this computer.
     pub(crate) fn new(sandbox: Sandbox, clock: Arc<dyn Clock>) -> Self {
         let spawn = Arc::new(SystemSpawn::new(Arc::clone(&clock)));
-        Self { sandbox, spawn, clock }
+        Self { sandbox, spawn, clock, seats: Arc::default() }
     }
 
     /// The same with other children.
@@ -89,7 +90,7 @@ impl SkillSandbox {
             Sandbox::Child(command) => {
                 parent::run(Door { command, spawn: &*self.spawn, clock: &*self.clock }, job, host).await
             }
-            Sandbox::InProcess => in_process::run(&self.clock, job, host).await,
+            Sandbox::InProcess => in_process::run(&self.clock, &self.seats, job, host).await,
         }
     }
 }

@@ -217,7 +217,6 @@ fn job(source: &str) -> SkillJob {
     SkillJob { skill: skill(), source: source.into(), text: String::new(), named: Map::new(), deadline }
 }
 
-/// One test, for it counts the seats of the whole process.
 #[tokio::test]
 async fn threads_are_bounded_and_end_with_their_callers() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
