@@ -271,13 +271,55 @@ pub(crate) async fn expire(store: &dyn Store, approval: &Approval, seen: Revisio
     }
 }
 
-/// Says that the verdict was carried out, so that nobody wakes up for it again, nor looks for its call.
-pub(crate) async fn settled(
-    store: &dyn Store,
-    session: &SessionId,
-    call: &CallId,
-    token: &ApprovalToken,
-) -> Result<(), StoreError> {
-    let done = [wake_key(token), call_key(session, call)].map(|key| Change::delete(key, Precondition::None));
-    store.commit(&done).await.map(|_| ())
+/// Says that the verdict was carried out, so that nobody wakes up for it again.
+///
+/// The index of its call stays with the decided approval: the commit of an [`ask`] whose future was dropped may land as
+/// late as it likes, and must not find the call unasked.
+pub(crate) async fn settled(store: &dyn Store, token: &ApprovalToken) -> Result<(), StoreError> {
+    store.commit(&[Change::delete(wake_key(token), Precondition::None)]).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::ToolName;
+    use crate::hands::{Repeat, Risk};
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn a_call_that_was_settled_is_not_asked_about_again_however_late() {
+        let store = MemoryStore::new();
+        let session = SessionId::new("demo").unwrap();
+        let call = ToolCall { id: CallId::new("c1").unwrap(), name: "pay".into(), arguments: json!({}) };
+        let spec = ToolSpec {
+            name: ToolName::new("pay").unwrap(),
+            description: String::new(),
+            parameters: json!({}),
+            positional: vec![],
+            repeat: Repeat::Once,
+            risk: Risk::High,
+            examples: vec![],
+            kind: Default::default(),
+            output: Default::default(),
+        };
+        let assessment = Assessment { risk: Risk::High, summary: String::new(), bound: vec![], stands_for: None };
+        let question = |random| Question {
+            session: &session,
+            spec: &spec,
+            call: &call,
+            assessment: &assessment,
+            why: String::new(),
+            journal_end: Position::START,
+            now: Timestamp::EPOCH,
+            valid_for: Duration::from_secs(60),
+            random: [random; 16],
+        };
+        let token = ask(&store, question(1)).await.unwrap().token;
+        let decision = Decision { verdict: Verdict::Approved, at: Timestamp::EPOCH, reason: String::new() };
+        decide(&store, &token, decision).await.unwrap();
+        settled(&store, &token).await.unwrap();
+        let late = ask(&store, question(2)).await.unwrap();
+        assert!(late.token == token && late.decision.is_some(), "{late:?}");
+        assert!(waiting(&store).await.unwrap().is_empty());
+    }
 }

@@ -171,7 +171,6 @@ impl Run {
             return Err(ApprovalError::Undecided { token: token.clone() }.into());
         };
         let tape = Tape::open(&self.parts, &approval.session, self.deadline).await?;
-        let call = approval.call.id.clone();
         let opening = Event::Decided {
             token: token.clone(),
             verdict: decision.verdict,
@@ -180,7 +179,7 @@ impl Run {
         };
         let same = |event: &Event| matches!(event, Event::Decided { token: found, .. } if found == token);
         let reply = self.open_once(tape, Some(approval.journal_end), same, &opening).await?;
-        approval::settled(&*self.parts.store, &approval.session, &call, token).await?;
+        approval::settled(&*self.parts.store, token).await?;
         Ok(reply)
     }
 
