@@ -263,6 +263,21 @@ fn a_switch_of_more_cases_than_can_be_read_in_time_is_refused() {
     engine::compile(&format!("fn main(x) {{ switch x {{ {few} _=>2 }} }}")).unwrap();
 }
 
+/// Rhai's own `pad` never ends with an empty text, and no limit holds inside it. Found by random scripts.
+#[test]
+fn padding_with_nothing_is_refused_and_padding_is_bounded() {
+    for (script, expected) in [
+        ("fn main() { let x = `a`; x.pad(64, ``); x }", None),
+        ("fn main() { let x = `a`; x.pad(1, ``); x }", Some("a")),
+        ("fn main() { let x = `hello`; x.pad(15, `(!)`); x }", Some("hello(!)(!)(!)(")),
+        ("fn main() { let x = `a`; x.pad(-5, `b`); x }", Some("a")),
+        ("fn main() { let x = `a`; x.pad(1000000000, `bc`); x }", None),
+    ] {
+        let ended = run_briefly(script, "", 5_000).ok();
+        assert_eq!(ended.as_deref(), expected, "{script}");
+    }
+}
+
 /// Rhai loses the error that ends a run at some of its operations, and what it makes of it is caught here.
 #[test]
 fn a_run_that_is_over_stays_over() {
