@@ -12,14 +12,15 @@ pub(crate) fn run(filter: Option<&str>) -> Outcome {
     if filter.is_some() { Ok(Notes::default()) } else { ratios(&[]) }
 }
 
-/// The program is built by itself, as an operator builds it: beside other packages it could get features of theirs.
+/// The program is built by itself, as an operator builds it: beside other packages it could get features of theirs. The
+/// library inside `ratios` is built as other programs build it.
 pub(crate) fn ratios(flags: &[&str]) -> Outcome {
     if let Some(unknown) = flags.iter().find(|flag| **flag != "--enforce") {
         return Err(Failed(format!("`{unknown}` is not known here; only --enforce is")));
     }
     Program::cargo(&["build", "--release", "--package", "rusty-pinch-cli"]).show()?;
     Program::cargo(&["build", "--release", "--package", "benches", "--bin", "floor"]).show()?;
-    let arguments = ["run", "--release", "--package", "benches", "--bin", "ratios", "--"];
+    let arguments = ["run", "--profile", "bench", "--package", "benches", "--bin", "ratios", "--"];
     Program::cargo(&[&arguments, flags].concat()).show()?;
     Ok(Notes::default())
 }

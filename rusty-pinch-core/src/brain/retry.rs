@@ -64,4 +64,4 @@ impl RetryPolicy {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::brain) mod tests;

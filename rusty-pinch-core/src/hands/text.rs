@@ -74,6 +74,9 @@ fn push_code(c: char, shown: &mut String) {
 
 /// Whether `c` shows nothing, or changes how other characters show. Blocks are those of Unicode 17.
 fn is_hidden(c: char) -> bool {
+    if matches!(c, ' '..='~') {
+        return false;
+    }
     (c.is_control() && c != '\n')
         || matches!(u32::from(c),
             0x00AD | 0x034F | 0x061C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -57,17 +57,12 @@ pub enum ToolboxError {
 ///
 /// A tool that breaks a rule is left out, which is logged as an error and told whoever calls it;
 /// [`check`](Self::check) makes it an error at once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Toolbox {
     tools: BTreeMap<ToolName, Tool>,
-    specs: Arc<[ToolSpec]>,
+    /// What they are, collected when somebody first asks.
+    specs: OnceLock<Arc<[ToolSpec]>>,
     faults: Vec<ToolboxError>,
-}
-
-impl Default for Toolbox {
-    fn default() -> Self {
-        Self { tools: BTreeMap::new(), specs: Arc::new([]), faults: Vec::new() }
-    }
 }
 
 impl Toolbox {
@@ -85,7 +80,7 @@ impl Toolbox {
             }
             Ok(spec) => {
                 self.tools.insert(spec.name.clone(), tool);
-                self.specs = self.tools.values().filter_map(|tool| tool.spec.as_ref().ok()).cloned().collect();
+                self.specs = OnceLock::new();
             }
             Err(fault) => self.leave_out(fault.clone()),
         }
@@ -116,13 +111,18 @@ impl Toolbox {
         self.faults.push(fault);
     }
 
+    fn specs(&self) -> &Arc<[ToolSpec]> {
+        let collect = || self.tools.values().filter_map(|tool| tool.spec.as_ref().ok()).cloned().collect();
+        self.specs.get_or_init(collect)
+    }
+
     fn find(&self, name: &str) -> Option<(&Tool, &ToolSpec)> {
         let tool = self.tools.get(&ToolName::new(name).ok()?)?;
         Some((tool, tool.spec.as_ref().ok()?))
     }
 
     fn unknown(&self, name: &str) -> CallOutcome {
-        let mut outcome = unknown_tool(name, &self.specs);
+        let mut outcome = unknown_tool(name, self.specs());
         for fault in &self.faults {
             outcome.content.push_str(&format!("\nA tool was left out: {fault}."));
         }
@@ -156,7 +156,7 @@ fn short(name: &str) -> String {
 #[async_trait]
 impl Hands for Toolbox {
     fn tools(&self) -> Arc<[ToolSpec]> {
-        Arc::clone(&self.specs)
+        Arc::clone(self.specs())
     }
 
     async fn assess(&self, call: &ToolCall) -> Result<Assessment, HandsError> {

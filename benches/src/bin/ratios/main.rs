@@ -8,6 +8,7 @@ mod disk;
 mod failover;
 mod memory;
 mod process;
+mod skills;
 mod table;
 
 use std::error::Error;
@@ -40,6 +41,7 @@ fn measure() -> Result<Table, Box<dyn Error>> {
     let mut table = Table::default();
     memory::measure(&mut table)?;
     failover::measure(&mut table)?;
+    skills::measure(&mut table)?;
     disk::measure(&mut table)?;
     process::measure(&mut table)?;
     Ok(table)

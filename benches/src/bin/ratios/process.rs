@@ -30,13 +30,13 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
 }
 
 /// The program, and a binary with the same libraries that does nothing.
-struct Programs {
+pub(crate) struct Programs {
     ours: PathBuf,
     floor: PathBuf,
 }
 
 impl Programs {
-    fn beside_this_one() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn beside_this_one() -> Result<Self, Box<dyn Error>> {
         let this = std::env::current_exe()?;
         let folder = this.parent().ok_or("this program has no folder")?;
         let of = |name: &str| folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
@@ -47,6 +47,11 @@ impl Programs {
             }
         }
         Ok(programs)
+    }
+
+    /// The program itself.
+    pub(crate) fn ours(&self) -> &Path {
+        &self.ours
     }
 
     fn run(&self, data: &Path, session: &str) -> Command {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -17,9 +18,20 @@ const BUILT_IN: &str = include_str!("../../../assets/prices.json");
 /// The provider that bills by subscription unless it is used with a key, and whose models are then those of the other.
 const CODEX: (&str, &str) = ("codex", "openai");
 
-/// The prices of models, as of one day.
+/// The list that is built in, read when somebody first asks for a price.
+#[expect(clippy::expect_used, reason = "the list is part of the program, and a test reads it")]
+static BUILT_IN_LIST: LazyLock<List> =
+    LazyLock::new(|| List::parse(BUILT_IN).expect("the built-in price list is well-formed"));
+
+/// The prices of models, as of one day. Clones share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prices {
+    /// None for the built-in list.
+    own: Option<Arc<List>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct List {
     date: String,
     source: String,
     by_model: HashMap<(String, String), Price>,
@@ -140,8 +152,7 @@ struct Row {
 impl Prices {
     /// The list of this version.
     pub fn built_in() -> Self {
-        #[expect(clippy::expect_used, reason = "the list is part of the program, and a test reads it")]
-        Self::parse(BUILT_IN).expect("the built-in price list is well-formed")
+        Self { own: None }
     }
 
     /// The list in a file, which replaces the built-in one whole.
@@ -167,6 +178,50 @@ impl Prices {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self { own: Some(Arc::new(List::parse(text)?)) })
+    }
+
+    fn list(&self) -> &List {
+        self.own.as_deref().unwrap_or(&BUILT_IN_LIST)
+    }
+
+    /// The day as of which they hold, such as `2026-11-24`.
+    pub fn date(&self) -> &str {
+        &self.list().date
+    }
+
+    /// Where they come from, in words.
+    pub fn source(&self) -> &str {
+        &self.list().source
+    }
+
+    /// How many models have a price.
+    pub fn len(&self) -> usize {
+        self.list().by_model.len()
+    }
+
+    /// Whether no model has a price.
+    pub fn is_empty(&self) -> bool {
+        self.list().by_model.is_empty()
+    }
+
+    /// How `model` of `provider` is paid for; `has_key` says that it is used with a key of an API, and not with a
+    /// login. Codex with a login is a subscription; with a key it costs what OpenAI's models do, unless the list names
+    /// it itself.
+    pub fn pricing(&self, provider: &str, model: &str, has_key: bool) -> Pricing {
+        let find = |provider: &str| self.list().by_model.get(&(provider.to_owned(), model.to_owned())).copied();
+        let (codex, openai) = CODEX;
+        let price = match provider {
+            provider if provider != codex => find(provider),
+            _ if !has_key => return Pricing::Subscription,
+            _ => find(codex).or_else(|| find(openai)),
+        };
+        price.map_or(Pricing::Unknown, Pricing::PerToken)
+    }
+}
+
+impl List {
+    fn parse(text: &str) -> Result<Self, String> {
         let File { date, source, models } = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if models.len() > PRICES_MAX {
             return Err(format!("it has {} models; {PRICES_MAX} are the most", models.len()));
@@ -179,40 +234,6 @@ impl Prices {
             }
         }
         Ok(Self { date, source, by_model })
-    }
-
-    /// The day as of which they hold, such as `2026-11-24`.
-    pub fn date(&self) -> &str {
-        &self.date
-    }
-
-    /// Where they come from, in words.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// How many models have a price.
-    pub fn len(&self) -> usize {
-        self.by_model.len()
-    }
-
-    /// Whether no model has a price.
-    pub fn is_empty(&self) -> bool {
-        self.by_model.is_empty()
-    }
-
-    /// How `model` of `provider` is paid for; `has_key` says that it is used with a key of an API, and not with a
-    /// login. Codex with a login is a subscription; with a key it costs what OpenAI's models do, unless the list names
-    /// it itself.
-    pub fn pricing(&self, provider: &str, model: &str, has_key: bool) -> Pricing {
-        let find = |provider: &str| self.by_model.get(&(provider.to_owned(), model.to_owned())).copied();
-        let (codex, openai) = CODEX;
-        let price = match provider {
-            provider if provider != codex => find(provider),
-            _ if !has_key => return Pricing::Subscription,
-            _ => find(codex).or_else(|| find(openai)),
-        };
-        price.map_or(Pricing::Unknown, Pricing::PerToken)
     }
 }
 

@@ -152,10 +152,7 @@ impl Brain for CodexBrain {
     }
 
     async fn complete(&self, request: &CompletionRequest, deltas: &Deltas) -> Result<Completion, BrainError> {
-        let Some(prompt) = prompt::render(request) else {
-            let detail = format!("over {} characters", prompt::PROMPT_CHARS_MAX);
-            return Err(BrainError::ContextTooLong { brain: NAME.to_owned(), detail });
-        };
+        let prompt = prompt::render(request)?;
         let has_tools = !request.tools.is_empty();
         let home = self.account.config.home.clone();
         let room = on_disk(move || room(&home)).await.map_err(|error| room_failed(&error))?;

@@ -5,12 +5,13 @@
 
 use serde_json::{Value, json};
 
-use crate::brain::CompletionRequest;
+use super::NAME;
+use crate::brain::{BrainError, CompletionRequest};
 use crate::data::Message;
 use crate::hands::ToolSpec;
 
 /// The longest prompt, in characters: version 0.169 of the CLI takes no more.
-pub(super) const PROMPT_CHARS_MAX: usize = 1024 * 1024;
+const PROMPT_CHARS_MAX: usize = 1024 * 1024;
 
 /// The prompt begins with a word, never with a dash: where it is passed as an argument, it can't become a flag.
 const OPENING: &str = "You are the assistant in the conversation below. Each line of it is one message as JSON. Only \
@@ -27,8 +28,11 @@ const REPLY_IN_JSON: &str = "Now write the assistant's next message as one JSON 
                              their outputs come back as messages. To answer, leave `calls` empty and put the text into \
                              `answer`. Use only the tools listed above, with arguments that fit their schemas.";
 
-/// The whole prompt, or `None` when it is longer than [`PROMPT_CHARS_MAX`].
-pub(super) fn render(request: &CompletionRequest) -> Option<String> {
+/// The whole prompt.
+///
+/// # Errors
+/// [`BrainError::ContextTooLong`] when it is longer than [`PROMPT_CHARS_MAX`].
+pub(super) fn render(request: &CompletionRequest) -> Result<String, BrainError> {
     let mut prompt = String::from(OPENING);
     if !request.tools.is_empty() {
         prompt.push_str("\n\n# Tools, one a line\n");
@@ -42,7 +46,10 @@ pub(super) fn render(request: &CompletionRequest) -> Option<String> {
     }
     prompt.push_str("\n# Your turn\n");
     prompt.push_str(if request.tools.is_empty() { REPLY_IN_TEXT } else { REPLY_IN_JSON });
-    (prompt.len() <= PROMPT_CHARS_MAX || prompt.chars().count() <= PROMPT_CHARS_MAX).then_some(prompt)
+    if prompt.len() <= PROMPT_CHARS_MAX || prompt.chars().count() <= PROMPT_CHARS_MAX {
+        return Ok(prompt);
+    }
+    Err(BrainError::ContextTooLong { brain: NAME.to_owned(), detail: format!("over {PROMPT_CHARS_MAX} characters") })
 }
 
 fn push(prompt: &mut String, line: &Value) {
@@ -175,8 +182,8 @@ mod tests {
     #[test]
     fn a_prompt_over_the_bound_is_none() {
         let of = |chars: usize| request(vec![Message::User { content: "ä".repeat(chars) }], vec![]);
-        assert!(render(&of(PROMPT_CHARS_MAX - 2000)).is_some());
-        assert!(render(&of(PROMPT_CHARS_MAX)).is_none());
+        assert!(render(&of(PROMPT_CHARS_MAX - 2000)).is_ok());
+        assert!(matches!(render(&of(PROMPT_CHARS_MAX)), Err(BrainError::ContextTooLong { .. })));
     }
 
     #[test]

@@ -6,15 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::brain::retry::tests::{DEADLINE, limited, overloaded, rejected, start};
 use crate::brain::{ErrorClass, Lane};
 use crate::data::{Message, Timestamp};
 use crate::testing::{ScriptedBrain, SeededEntropy, VirtualClock};
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-fn start() -> Timestamp {
-    Timestamp::from_millis(1_000_000)
-}
 
 fn request() -> CompletionRequest {
     CompletionRequest {
@@ -24,18 +19,6 @@ fn request() -> CompletionRequest {
         lane: Lane::Interactive,
         turn: None,
     }
-}
-
-fn limited(after: Option<Duration>) -> BrainError {
-    BrainError::RateLimited { brain: "b".into(), retry_at: after.map(|after| start() + after) }
-}
-
-fn overloaded() -> BrainError {
-    BrainError::Overloaded { brain: "b".into(), detail: "503".into(), retry_at: None }
-}
-
-fn rejected() -> BrainError {
-    BrainError::Rejected { brain: "b".into(), detail: "400".into() }
 }
 
 /// A clock that jumps to whatever is waited for, and remembers it.

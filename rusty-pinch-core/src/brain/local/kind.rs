@@ -155,14 +155,14 @@ impl Kind {
     }
 
     /// How many of `words` a value that begins with them can have at the most.
-    pub(super) fn reach(&self, words: &[Word], led: bool) -> usize {
+    pub(super) fn reach(&self, words: &[Word<'_>], led: bool) -> usize {
         let reach = match self {
             Self::Typed => 3,
             Self::Shaped { .. } | Self::Address | Self::Known { .. } => 1,
             Self::Name { words_max } => *words_max,
             Self::Text => VALUE_WORDS_MAX,
             Self::Formula { vocabulary } => {
-                let fits = |word: &&Word| led || letters(&word.text).iter().all(|run| vocabulary.contains(run));
+                let fits = |word: &&Word<'_>| led || letters(&word.text).iter().all(|run| vocabulary.contains(run));
                 words.iter().take(VALUE_WORDS_MAX).take_while(fits).count()
             }
         };
@@ -171,7 +171,7 @@ impl Kind {
 
     /// The argument that `text`, made of `words`, stands for; none when it does not look like one. `led` says that a
     /// word that means the tool stands right before it, so that it may look less typical.
-    pub(super) fn read(&self, property: &Value, text: &str, words: &[Word], led: bool) -> Option<Value> {
+    pub(super) fn read(&self, property: &Value, text: &str, words: &[Word<'_>], led: bool) -> Option<Value> {
         let plain = text.trim_end_matches(['?', '.', '!', ',', ';', ':']).trim();
         let plain = unquoted(plain);
         match self {
@@ -191,7 +191,7 @@ impl Kind {
                 (fits && plain.contains(char::is_alphanumeric)).then(|| Value::from(plain))
             }
             Self::Text => {
-                let says = |word: &Word| has_content(word) && word.text.contains(char::is_alphabetic);
+                let says = |word: &Word<'_>| has_content(word) && word.text.contains(char::is_alphabetic);
                 words.iter().any(says).then(|| Value::from(plain))
             }
         }

@@ -44,13 +44,18 @@ fn better<'a>(best: Option<(&'a ToolSpec, Fit)>, spec: &'a ToolSpec, fit: Fit) -
 }
 
 /// A tool that only reads and needs no arguments fits when everything that is said is in its name and description.
-fn described(spec: &ToolSpec, said: &[Word]) -> Option<Fit> {
+fn described(spec: &ToolSpec, said: &[Word<'_>]) -> Option<Fit> {
     if spec.repeat != Repeat::ReadOnly || required_parameters(&spec.parameters).next().is_some() {
         return None;
     }
-    let known = words(&format!("{} {}", spec.name.as_str().replace(['_', '-'], " "), spec.description));
     let content: Vec<_> = said.iter().filter(|word| has_content(word)).collect();
-    let fits = content.len() >= 2 && content.iter().all(|word| known.iter().any(|known| known.is(word)));
+    if content.len() < 2 {
+        return None;
+    }
+    let (name, description) = (spec.name.as_str().replace(['_', '-'], " "), words(&spec.description));
+    let name = words(&name);
+    let is_known = |word: &&Word<'_>| name.iter().chain(&description).any(|known| known.is(word));
+    let fits = content.iter().all(is_known);
     let arguments = Value::Object(serde_json::Map::new());
     fits.then_some(Fit { arguments, score: DESCRIPTION_SCORE, shared: 0.0, begins_otherwise: false })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::kind::{Kind, Kinds, property};
-use super::words::{Said, Word, asks, cost, has_content, weight, without_politeness, words};
+use super::words::{Said, Word, asks, cost, has_content, without_politeness, words};
 use crate::hands::{ToolExample, ToolSpec, argument_misfit, required_parameters};
 
 /// The most words and holes of a template.
@@ -13,8 +13,8 @@ const PARTS_MAX: usize = 48;
 
 /// A sentence that asks for a tool, with holes for values.
 #[derive(Debug)]
-pub(super) struct Template {
-    parts: Vec<Part>,
+pub(super) struct Template<'a> {
+    parts: Vec<Part<'a>>,
     /// Arguments whose values are not in the sentence.
     constants: Map<String, Value>,
     /// Politeness is all it has, so it is compared with whole messages.
@@ -24,9 +24,9 @@ pub(super) struct Template {
 }
 
 #[derive(Debug)]
-enum Part {
-    Word(Word),
-    Hole { parameter: String, kind: Arc<Kind> },
+enum Part<'a> {
+    Word(Word<'a>),
+    Hole { parameter: &'a str, kind: Arc<Kind> },
 }
 
 /// How a message fits a template.
@@ -42,9 +42,9 @@ pub(super) struct Fit {
     pub(super) begins_otherwise: bool,
 }
 
-impl Template {
+impl<'s> Template<'s> {
     /// The template of an example.
-    fn of_example(spec: &ToolSpec, kinds: &Kinds, example: &ToolExample) -> Option<Self> {
+    fn of_example(spec: &ToolSpec, kinds: &Kinds, example: &'s ToolExample) -> Option<Self> {
         let all = words(&example.message);
         let (polite, _) = without_politeness(&all);
         let asks = all.first().is_some_and(asks) || example.message.trim_end().ends_with('?');
@@ -74,7 +74,7 @@ impl Template {
                     };
                     values += 1;
                     names += usize::from(is_name);
-                    Part::Hole { parameter: parameter.clone(), kind: Arc::clone(if is_name { &known } else { kind }) }
+                    Part::Hole { parameter, kind: Arc::clone(if is_name { &known } else { kind }) }
                 }
             });
         }
@@ -82,38 +82,42 @@ impl Template {
         is_telling.then(|| Self { parts, constants: self.constants.clone(), is_whole: false, asks: self.asks })
     }
 
-    fn with_holes(spec: &ToolSpec, kinds: &Kinds, example: &ToolExample, words: &[Word]) -> Self {
-        let mut constants = example.arguments.as_object().cloned().unwrap_or_default();
-        let mut parts: Vec<Part> = words.iter().take(PARTS_MAX).cloned().map(Part::Word).collect();
-        let mut values: Vec<_> = constants
-            .iter()
+    fn with_holes(spec: &ToolSpec, kinds: &Kinds, example: &'s ToolExample, words: &[Word<'s>]) -> Self {
+        let mut parts: Vec<_> = words.iter().take(PARTS_MAX).cloned().map(Part::Word).collect();
+        let arguments = example.arguments.as_object();
+        let mut values: Vec<_> = arguments
+            .into_iter()
+            .flatten()
             .filter(|(name, _)| kinds.is_hole(spec, name))
-            .filter_map(|(name, value)| Some((name.clone(), Arc::clone(kinds.get(name)?), sought(value)?)))
+            .filter_map(|(name, value)| Some((name.as_str(), kinds.get(name)?, sought(value)?)))
             .collect();
         // Longer values first, or a short one could take its place inside a longer one.
         values.sort_by_key(|(_, _, value)| std::cmp::Reverse(value.len()));
+        let mut holes = Vec::new();
         for (parameter, kind, value) in values {
             if let Some(at) = position(&parts, &value) {
-                constants.remove(&parameter);
-                parts.splice(at..at + value.len(), [Part::Hole { parameter, kind }]);
+                holes.push(parameter);
+                parts.splice(at..at + value.len(), [Part::Hole { parameter, kind: Arc::clone(kind) }]);
             }
         }
+        let rest = arguments.into_iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str()));
+        let constants = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { parts, constants, is_whole: false, asks: false }
     }
 
     /// The tool's own name as a request, followed by `parameters`.
-    fn of_name<'a>(spec: &ToolSpec, kinds: &Kinds, parameters: impl Iterator<Item = &'a str>) -> Self {
+    fn of_name(spec: &ToolSpec, kinds: &Kinds, parameters: impl Iterator<Item = &'s str>) -> Self {
         let name = spec.name.as_str().replace(['_', '-'], " ");
-        let mut parts: Vec<_> = words(&name).into_iter().map(Part::Word).collect();
-        parts.extend(parameters.filter_map(|parameter| {
-            Some(Part::Hole { parameter: parameter.to_owned(), kind: Arc::clone(kinds.get(parameter)?) })
-        }));
+        let mut parts: Vec<_> = words(&name).into_iter().map(|word| Part::Word(word.into_owned())).collect();
+        parts.extend(
+            parameters.filter_map(|parameter| Some(Part::Hole { parameter, kind: Arc::clone(kinds.get(parameter)?) })),
+        );
         Self { parts, constants: Map::new(), is_whole: false, asks: false }
     }
 
     /// Whether it can be told from any other sentence: by a word with content, or by the looks of a value.
     fn is_usable(&self) -> bool {
-        let telling = |part: &Part| match part {
+        let telling = |part: &Part<'_>| match part {
             Part::Word(word) => has_content(word),
             Part::Hole { kind, .. } => kind.is_distinct(),
         };
@@ -127,7 +131,7 @@ impl Template {
         let (mut all, mut found) = (0.0, 0.0);
         for part in &self.parts {
             let (weight, may_be_there) = match part {
-                Part::Word(own) => (weight(own), said.words.iter().any(|word| word.is(own))),
+                Part::Word(own) => (own.weight, said.words.iter().any(|word| word.is(own))),
                 Part::Hole { kind, .. } => (kind.weight(), true),
             };
             all += weight;
@@ -160,16 +164,16 @@ impl Template {
 }
 
 /// The words to look for in the message; none for values that are not looked for.
-fn sought(value: &Value) -> Option<Vec<Word>> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
+fn sought(value: &Value) -> Option<Vec<Word<'_>>> {
+    let words = match value {
+        Value::String(text) => words(text),
+        Value::Number(number) => words(&number.to_string()).into_iter().map(Word::into_owned).collect(),
         _ => return None,
     };
-    Some(words(&text)).filter(|words| !words.is_empty())
+    Some(words).filter(|words| !words.is_empty())
 }
 
-fn position(parts: &[Part], value: &[Word]) -> Option<usize> {
+fn position(parts: &[Part<'_>], value: &[Word<'_>]) -> Option<usize> {
     parts.windows(value.len()).position(|window| {
         window.iter().zip(value).all(|(part, word)| matches!(part, Part::Word(own) if own.text == word.text))
     })
@@ -204,7 +208,7 @@ struct Best {
 /// dynamic programming from the end: `free` when words and parts may be skipped first, `tied` when the part must stand
 /// right there, because a value ends before it or its anchor does.
 struct Table<'a> {
-    template: &'a Template,
+    template: &'a Template<'a>,
     spec: &'a ToolSpec,
     said: Said<'a>,
     free: Vec<Option<Best>>,
@@ -212,7 +216,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn filled(template: &'a Template, spec: &'a ToolSpec, said: Said<'a>) -> Self {
+    fn filled(template: &'a Template<'a>, spec: &'a ToolSpec, said: Said<'a>) -> Self {
         let width = said.words.len() + 1;
         let cells = (template.parts.len() + 1) * width;
         let mut table = Self { template, spec, said, free: vec![None; cells], tied: vec![None; cells] };
@@ -244,7 +248,7 @@ impl<'a> Table<'a> {
                 let said = self.said.words.get(word).filter(|said| fits(said, own, is_anchor))?;
                 // After its anchor a value begins at once.
                 let rest = self.at(is_anchor, part + 1, word + 1)?;
-                Some(Best { value: rest.value + weight(own) + cost(said), step: Step::Match })
+                Some(Best { value: rest.value + own.weight + cost(said), step: Step::Match })
             }
             Some(Part::Hole { kind, .. }) => self.take_step(part, word, kind),
         }
@@ -305,7 +309,7 @@ impl<'a> Table<'a> {
     }
 
     /// The argument that the words `taken` stand for at `part`.
-    fn read(&self, part: usize, taken: &[Word]) -> Option<Value> {
+    fn read(&self, part: usize, taken: &[Word<'_>]) -> Option<Value> {
         let Some(Part::Hole { parameter, kind }) = self.template.parts.get(part) else { return None };
         let (first, last) = (taken.first()?, taken.last()?);
         let goes_on = matches!(**kind, Kind::Text) && self.said.words.last().is_some_and(|word| word.end == last.end);
@@ -320,7 +324,7 @@ impl<'a> Table<'a> {
         loop {
             match (self.at(is_tied, part, word)?.step, self.template.parts.get(part)) {
                 (Step::Match, Some(Part::Word(own))) => {
-                    found.shared += weight(own);
+                    found.shared += own.weight;
                     is_tied = self.template.is_hole(part + 1);
                     (part, word) = (part + 1, word + 1);
                 }
@@ -332,7 +336,7 @@ impl<'a> Table<'a> {
                 (Step::SkipPart, _) => part += 1,
                 (Step::Take(length), Some(Part::Hole { parameter, kind })) => {
                     let taken = self.said.words.get(word..word + length)?;
-                    found.values.push((parameter.clone(), self.read(part, taken)?));
+                    found.values.push(((*parameter).to_owned(), self.read(part, taken)?));
                     found.shared += kind.weight();
                     (part, word, is_tied) = (part + 1, word + length, !kind.ends_itself());
                 }
@@ -347,12 +351,12 @@ impl<'a> Table<'a> {
 
 /// Whether a word of the message is that of the template. An anchor must be the very word: `notes` asks for something
 /// else than `note` does.
-fn fits(said: &Word, own: &Word, is_anchor: bool) -> bool {
+fn fits(said: &Word<'_>, own: &Word<'_>, is_anchor: bool) -> bool {
     if is_anchor { said.text == own.text } else { said.is(own) }
 }
 
 /// Every template of a tool: its examples, and its own name with what it needs.
-pub(super) fn all_of(spec: &ToolSpec) -> Vec<Template> {
+pub(super) fn all_of(spec: &ToolSpec) -> Vec<Template<'_>> {
     let kinds = Kinds::of(spec);
     let examples = spec.examples.iter().filter_map(|example| Template::of_example(spec, &kinds, example));
     let mut templates: Vec<_> = examples.collect();

@@ -2,21 +2,21 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(in crate::brain) const DEADLINE: Duration = Duration::from_secs(60);
 
-fn start() -> Timestamp {
+pub(in crate::brain) fn start() -> Timestamp {
     Timestamp::from_millis(1_000_000)
 }
 
-fn limited(after: Option<Duration>) -> BrainError {
+pub(in crate::brain) fn limited(after: Option<Duration>) -> BrainError {
     BrainError::RateLimited { brain: "b".into(), retry_at: after.map(|after| start() + after) }
 }
 
-fn overloaded() -> BrainError {
+pub(in crate::brain) fn overloaded() -> BrainError {
     BrainError::Overloaded { brain: "b".into(), detail: "503".into(), retry_at: None }
 }
 
-fn rejected() -> BrainError {
+pub(in crate::brain) fn rejected() -> BrainError {
     BrainError::Rejected { brain: "b".into(), detail: "400".into() }
 }
 

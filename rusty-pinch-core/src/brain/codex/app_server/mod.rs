@@ -209,10 +209,7 @@ impl Brain for CodexAppServerBrain {
     }
 
     async fn complete(&self, request: &CompletionRequest, deltas: &Deltas) -> Result<Completion, BrainError> {
-        let Some(prompt) = prompt::render(request) else {
-            let detail = format!("over {} characters", prompt::PROMPT_CHARS_MAX);
-            return Err(BrainError::ContextTooLong { brain: NAME.to_owned(), detail });
-        };
+        let prompt = prompt::render(request)?;
         let outcome = tokio::select! {
             biased;
             () = self.account.clock.sleep_until(request.deadline) => {
