@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rusty_pinch_core::testing::VirtualClock;
 use rusty_pinch_core::{
-    Brain, CallId, Clock, Hands, Invocation, LocalBrain, MemoryStore, SessionId, TOOL_OUTPUT_BYTES_MAX, ToolCall,
-    Toolbox, builtin,
+    Brain, CallId, Clock, Hands, Invocation, LocalBrain, MemoryStore, SessionId, SystemClock, TOOL_OUTPUT_BYTES_MAX,
+    ToolCall, Toolbox, builtin,
 };
 use serde_json::json;
 
@@ -13,7 +12,7 @@ use crate::block_on;
 
 static TOOLS: LazyLock<Toolbox> = LazyLock::new(|| {
     let brain = LocalBrain::default();
-    builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(VirtualClock::default()), brain.info())
+    builtin::toolbox(Arc::new(MemoryStore::new()), Arc::new(SystemClock), brain.info())
 });
 
 pub fn check(bytes: &[u8]) {
@@ -24,7 +23,7 @@ pub fn check(bytes: &[u8]) {
         arguments: json!({"expression": expression}),
     };
     let session = SessionId::new("fuzz").expect("an id");
-    let deadline = VirtualClock::default().now() + std::time::Duration::from_secs(60);
+    let deadline = SystemClock.now() + std::time::Duration::from_secs(60);
     let invocation = Invocation { session, call, bound: Vec::new(), deadline };
     let outcome = block_on(TOOLS.invoke(&invocation)).expect("whatever the expression is, there is an outcome");
     assert!(outcome.content.len() <= TOOL_OUTPUT_BYTES_MAX, "{} bytes", outcome.content.len());

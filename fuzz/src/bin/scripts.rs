@@ -1,6 +1,9 @@
 //! Runs random scripts by the million: `scripts [count] [first seed]`. It fails at the first panic, and at the first
-//! script that takes longer than a script of its length can.
+//! script that takes longer than a script of its length can. A script that takes the whole process with it is found in
+//! the note that each thread keeps of its seed.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -20,7 +23,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    println!("{count} scripts from seed {first} on {threads} threads");
+    let notes: Vec<PathBuf> =
+        (0..threads).map(|n| std::env::temp_dir().join(format!("skills-fuzz-{n}.seed"))).collect();
+    println!("{count} scripts from seed {first} on {threads} threads, whose seeds are noted in {notes:?}");
     let next = AtomicU64::new(first);
     let came = Counts::default();
     let busy: Vec<Busy> = (0..threads).map(|_| Busy::default()).collect();
@@ -29,7 +34,10 @@ fn main() -> ExitCode {
         let (next, busy, came) = (&next, &busy, &came);
         let workers: Vec<_> = busy
             .iter()
-            .map(|busy| scope.spawn(move || on_a_large_stack(|| work(next, first + count, busy, came, start))))
+            .zip(&notes)
+            .map(|(busy, note)| {
+                scope.spawn(move || on_a_large_stack(|| work(next, first + count, (busy, note), came, start)))
+            })
             .collect();
         while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_millis(100));
@@ -67,13 +75,14 @@ impl Busy {
     }
 }
 
-fn work(next: &AtomicU64, end: u64, busy: &Busy, came: &Counts, start: Instant) {
+fn work(next: &AtomicU64, end: u64, (busy, note): (&Busy, &Path), came: &Counts, start: Instant) {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             return busy.since_ms.store(u64::MAX, Ordering::Relaxed);
         }
         busy.seed.store(seed, Ordering::Relaxed);
+        fs::write(note, seed.to_string()).expect("the note of a seed can be written");
         busy.since_ms.store(start.elapsed().as_millis() as u64, Ordering::Relaxed);
         let script = generate(seed);
         let Ok(what) = std::panic::catch_unwind(|| run(&script)) else {

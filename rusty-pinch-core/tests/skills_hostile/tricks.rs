@@ -18,6 +18,66 @@ async fn what_is_nested_beyond_the_stack_costs_one_child() {
     assert_unharmed(&child()).await;
 }
 
+/// A closure in the variable that it captured holds itself: whatever follows it goes round for ever.
+#[tokio::test]
+async fn a_value_that_holds_itself_is_no_endless_text() {
+    let holders = [("let x = 1; x = |a| x;", "#{b: x}"), ("let x = #{}; let f = |a| x; x.f = f;", "x")];
+    for (holder, value) in holders {
+        for (what, says) in [
+            ("V.to_json()", "a Fn has no form in JSON"),
+            ("to_json(V)", "a Fn has no form in JSON"),
+            ("[V].to_json()", "a Fn has no form in JSON"),
+            ("V", "its output holds a Fn, which has no form in JSON"),
+            ("[1, [V]]", "its output holds a Fn, which has no form in JSON"),
+            ("throw V", "it threw a map that can't be shown"),
+            ("state_set(\"k\", V)", "a Fn has no form in JSON"),
+            ("tool(\"t\", V)", "a Fn has no form in JSON"),
+            ("V == V", "== (Fn, Fn)"),
+        ] {
+            for (name, runner) in both() {
+                let script = format!("fn main() {{ {holder} {} }}", what.replace('V', value));
+                let error = runner.run(&script, "").await.unwrap_err().to_string();
+                assert!(error.contains(says), "{name} {script}: {error}");
+                assert_unharmed(&runner).await;
+            }
+        }
+        for what in ["`${V}`", "V.to_debug()", "print(V)", "debug(V)", "switch V { 1 => 2, _ => 3 }", "V.keys()"] {
+            for (name, runner) in both() {
+                let script = format!("fn main() {{ {holder} {} }}", what.replace('V', value));
+                let outcome = runner.run(&script, "").await;
+                assert!(outcome.is_ok(), "{name} {script}: {outcome:?}");
+                assert_unharmed(&runner).await;
+            }
+        }
+    }
+}
+
+/// One text in many places takes the memory of one; as JSON it would take that of all.
+#[tokio::test]
+async fn what_is_small_in_memory_and_large_as_text_is_counted_first() {
+    let many = "let t = \"\"; t.pad(100000, \"x\"); let many = #{}; for i in 0..1000 { many[`k${i}`] = t; }";
+    for (what, says) in [
+        ("many", "128 KiB of output"),
+        ("many.to_json()", "512 KiB of text"),
+        ("[many].to_json()", "512 KiB of text"),
+        ("state_set(\"k\", many)", "512 KiB of text"),
+        ("throw many", "it threw a map that can't be shown"),
+    ] {
+        for (name, runner) in both() {
+            let error = runner.run(&format!("fn main() {{ {many} {what} }}"), "").await.unwrap_err().to_string();
+            assert!(error.contains(says), "{name} {what}: {error}");
+            assert_unharmed(&runner).await;
+        }
+    }
+    for (name, runner) in both() {
+        let nested = "let a = [1]; for i in 0..100 { a = [a]; }";
+        for (what, says) in [("a", "64 values within one another"), ("to_json(a)", "64 values within one another")] {
+            let error = runner.run(&format!("fn main() {{ {nested} {what} }}"), "").await.unwrap_err().to_string();
+            assert!(error.contains(says), "{name} {what}: {error}");
+        }
+    }
+}
+
 /// Constants are worked out while a script is read, before anything runs.
 #[tokio::test]
 async fn constants_that_double_do_not_grow_while_they_are_read() {

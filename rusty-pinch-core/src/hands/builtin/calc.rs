@@ -2,28 +2,34 @@
 //!
 //! The calculator is the crate fend-core, kept to what is a function of the expression: no variables, no functions of
 //! one's own, no dates, no random numbers, no exchange rates. Whatever it is given, it ends: the expression's length
-//! and nesting bound its parser, a count of its own checks bounds the rest, and it runs on a thread with a stack that
-//! the deepest expression fits into.
+//! and nesting bound its parser, a count of its own checks and a time bound the rest, and it runs on a thread with a
+//! stack that the deepest expression fits into.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::data::Timestamp;
 use crate::hands::text::quoted;
 use crate::hands::{Tool, ToolError};
+use crate::sys::Clock;
 
 /// The longest expression, in characters.
 const EXPRESSION_CHARS_MAX: usize = 256;
 /// The deepest nesting of parentheses. The parser tries again and again: each level may triple its time, and the worst
 /// expression that a search of 90 s found at eight levels took 0.7 s.
 const NESTING_MAX: usize = 6;
-/// How many of the calculator's own checks a calculation may take; each stands for a bounded piece of work. `1000!`
-/// takes 5,603. A count, unlike a time, gives the same answer on every machine.
+/// How many of the calculator's own checks a calculation may take. `1000!` takes 5,603. A count, unlike a time, gives
+/// the same answer on every machine.
 const CHECKS_MAX: u64 = 30_000;
+/// How long a calculation may take all the same: what lies between two checks grows with the numbers, so that `2e1000!`
+/// would take minutes for few of them.
+const TIME_MAX: Duration = Duration::from_secs(2);
 /// A level of the parser or evaluator takes up to 60 KiB of stack in a debug build, and there are at most as many
 /// levels as characters. Only what is used is ever backed by memory.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -38,7 +44,7 @@ struct Calc {
     expression: String,
 }
 
-pub(super) fn tool() -> Tool {
+pub(super) fn tool(clock: Arc<dyn Clock>) -> Tool {
     let running = Arc::new(Semaphore::new(CALCULATIONS_MAX));
     let example = |text: &str| json!({ "expression": text });
     Tool::new("calc", "Calculates an arithmetic expression exactly, with units and percentages")
@@ -58,17 +64,17 @@ pub(super) fn tool() -> Tool {
         .example("30 cm in inches", example("30 cm in inches"))
         .example("what is sqrt(16) minus 1", example("sqrt(16) minus 1"))
         .run(move |calc: Calc| {
-            let running = Arc::clone(&running);
-            async move { calculate(&calc.expression, running).await }
+            let (running, clock) = (Arc::clone(&running), Arc::clone(&clock));
+            async move { calculate(&calc.expression, running, clock).await }
         })
 }
 
 /// `expression = result`, or why there is no result.
-async fn calculate(expression: &str, running: Arc<Semaphore>) -> Result<String, ToolError> {
+async fn calculate(expression: &str, running: Arc<Semaphore>, clock: Arc<dyn Clock>) -> Result<String, ToolError> {
     let shown = expression.trim().trim_end_matches(['?', '=', '.']).trim_end().to_owned();
     let text = normalized(&shown)?;
     let permit = running.acquire_owned().await.map_err(|_| "the calculator is closed")?;
-    let fuel = Arc::new(Fuel::default());
+    let fuel = Arc::new(Fuel::new(clock));
     let _stop = StopOnDrop(Arc::clone(&fuel));
     let (sender, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("calc".to_owned()).stack_size(STACK_BYTES);
@@ -110,22 +116,30 @@ fn evaluate(text: &str, fuel: &Fuel) -> Result<String, String> {
     }
 }
 
-/// Ends a calculation after [`CHECKS_MAX`] checks, or when nobody waits for it.
-#[derive(Default)]
+/// Ends a calculation after [`CHECKS_MAX`] checks, after [`TIME_MAX`], or when nobody waits for it.
 struct Fuel {
     used: AtomicU64,
     stopped: AtomicBool,
+    clock: Arc<dyn Clock>,
+    deadline: Timestamp,
 }
 
 impl Fuel {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        let deadline = clock.now() + TIME_MAX;
+        Self { used: AtomicU64::new(0), stopped: AtomicBool::new(false), clock, deadline }
+    }
+
     fn is_spent(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= CHECKS_MAX
+        self.used.load(Ordering::Relaxed) >= CHECKS_MAX || self.clock.now() >= self.deadline
     }
 }
 
 impl fend_core::Interrupt for Fuel {
     fn should_interrupt(&self) -> bool {
-        self.used.fetch_add(1, Ordering::Relaxed) >= CHECKS_MAX || self.stopped.load(Ordering::Relaxed)
+        let is_spent = self.is_spent();
+        self.used.fetch_add(1, Ordering::Relaxed);
+        is_spent || self.stopped.load(Ordering::Relaxed)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::sys::Clock;
 /// The built-in tools: what they tell comes from `store`, `clock` and `brain`.
 pub fn toolbox(store: Arc<dyn Store>, clock: Arc<dyn Clock>, brain: &BrainInfo) -> Toolbox {
     Toolbox::new()
-        .tool(calc::tool())
+        .tool(calc::tool(Arc::clone(&clock)))
         .tool(model_info::tool(brain))
         .tool(note::tool(Arc::clone(&store), Arc::clone(&clock)))
         .tool(session_tail::tool(store))

@@ -45,6 +45,8 @@ pub(super) const CHILD_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(super) const CHILD_LINE_VALUES_MAX: usize = 16 * 1024;
 /// The most values that a script may hand to its host at once. With those around them they fit a line.
 pub(super) const SENT_VALUES_MAX: usize = 8 * 1024;
+/// How deep values may lie within one another in one that leaves its script.
+pub(super) const VALUE_DEPTH_MAX: usize = 64;
 /// The longest line to the child, in bytes.
 pub(super) const PARENT_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How much of the child's complaints is kept, in bytes.

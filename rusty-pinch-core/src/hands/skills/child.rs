@@ -58,7 +58,7 @@ fn serve() -> io::Result<()> {
 }
 
 fn run(source: &str, text: &str) -> Result<String, ScriptFailure> {
-    engine::run(&engine::compile(source)?, text)
+    engine::guarded(|| engine::run(&engine::compile(source)?, text))
 }
 
 fn say(word: &Word) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rhai::module_resolvers::DummyModuleResolver;
@@ -11,9 +12,10 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use super::bounds::{
     ARRAY_ITEMS_MAX, CALL_LEVELS_MAX, COMPILED_MAX, EXPRESSION_DEPTH_MAX, FUNCTION_EXPRESSION_DEPTH_MAX, FUNCTIONS_MAX,
     MAP_ENTRIES_MAX, OPERATIONS_MAX, OUTPUT_BYTES_MAX, SCRIPT_BYTES_MAX, STRING_BYTES_MAX, SWITCH_CASES_MAX,
-    VARIABLES_MAX,
+    VALUE_DEPTH_MAX, VARIABLES_MAX,
 };
 use super::failure::ScriptFailure;
+use super::values::{Room, Unfit};
 use super::{host, natives, running};
 use crate::data::Sha256Digest;
 
@@ -109,6 +111,12 @@ pub(super) fn entry(ast: &AST, text: &str) -> Option<Entry> {
     has(arity).then_some(if arity == 1 { Entry::WithText } else { Entry::Bare })
 }
 
+/// Runs `script`. A panic of it is a fault of Rhai's or ours, and nothing that it left half-done is used again.
+pub(super) fn guarded(script: impl FnOnce() -> Result<String, ScriptFailure>) -> Result<String, ScriptFailure> {
+    catch_unwind(AssertUnwindSafe(script))
+        .unwrap_or_else(|_| Err(ScriptFailure::failed("it broke the engine (a panic, which was caught)")))
+}
+
 /// Runs a script's `main` on `text` and gives what it returned, as text.
 pub(super) fn run(ast: &AST, text: &str) -> Result<String, ScriptFailure> {
     let entry = entry(ast, text).ok_or_else(|| {
@@ -122,23 +130,30 @@ pub(super) fn run(ast: &AST, text: &str) -> Result<String, ScriptFailure> {
     text_of(&returned)
 }
 
-/// Nothing as an empty text, text as it is, everything else as JSON where it has such a form.
-fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
+/// Nothing as an empty text, text as it is, what has no form in JSON by its name, everything else as JSON.
+pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
+    let too_long = || ScriptFailure::over(format!("{} KiB of output", OUTPUT_BYTES_MAX / 1024));
     if value.is_unit() {
         return Ok(String::new());
     }
-    let too_long = || ScriptFailure::over(format!("{} KiB of output", OUTPUT_BYTES_MAX / 1024));
     if let Ok(text) = value.as_immutable_string_ref() {
         return if text.len() > OUTPUT_BYTES_MAX { Err(too_long()) } else { Ok(text.to_string()) };
     }
-    let mut json = Bounded::default();
-    match serde_json::to_writer(&mut json, value) {
-        Ok(()) => Ok(String::from_utf8_lossy(&json.bytes).into_owned()),
-        Err(error) if error.is_io() => Err(too_long()),
-        Err(_) => {
-            let text = value.to_string();
-            if text.len() > OUTPUT_BYTES_MAX { Err(too_long()) } else { Ok(text) }
+    let room = Room { values: OUTPUT_BYTES_MAX, bytes: OUTPUT_BYTES_MAX };
+    match room.holds(value) {
+        Ok(()) => {
+            let mut json = Bounded::default();
+            serde_json::to_writer(&mut json, value).map_err(|_| too_long())?;
+            Ok(String::from_utf8_lossy(&json.bytes).into_owned())
         }
+        Err(Unfit::NoForm(name)) if name == value.type_name() => Ok(name.to_owned()),
+        Err(Unfit::NoForm(name)) => {
+            Err(ScriptFailure::failed(format!("its output holds a {name}, which has no form in JSON; return its text")))
+        }
+        Err(Unfit::TooDeep) => {
+            Err(ScriptFailure::over(format!("{VALUE_DEPTH_MAX} values within one another in its output")))
+        }
+        Err(Unfit::TooMany | Unfit::TooLong) => Err(too_long()),
     }
 }
 

@@ -3,10 +3,10 @@
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 use serde::{Deserialize, Serialize};
 
-use super::SkillError;
 use super::bounds::{
     ARRAY_ITEMS_MAX, CALL_LEVELS_MAX, MAP_ENTRIES_MAX, OPERATIONS_MAX, STRING_BYTES_MAX, VARIABLES_MAX, WHY_BYTES_MAX,
 };
+use super::{SkillError, engine};
 use crate::data::ToolName;
 use crate::hands::floor_char_boundary;
 
@@ -116,7 +116,11 @@ fn size_of(what: &str) -> String {
 }
 
 fn thrown_text(thrown: &Dynamic) -> String {
-    if thrown.is_unit() { "it threw an error without a text".to_owned() } else { thrown.to_string() }
+    match engine::text_of(thrown) {
+        Ok(text) if text.is_empty() => "it threw an error without a text".to_owned(),
+        Ok(text) => text,
+        Err(why) => format!("it threw a {} that can't be shown: {}", thrown.type_name(), why.why),
+    }
 }
 
 fn place(position: Position) -> Option<(usize, usize)> {

@@ -3,12 +3,13 @@
 //! Each is a [`HostCall`], which the host checks and answers, or works on values alone.
 
 use rhai::serde::{from_dynamic, to_dynamic};
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
 use serde_json::{Value, json};
 
 use super::HostCall;
-use super::bounds::SENT_VALUES_MAX;
+use super::bounds::{SENT_VALUES_MAX, STRING_BYTES_MAX, VALUE_DEPTH_MAX};
 use super::running::{arguments, call};
+use super::values::{Room, Unfit};
 
 /// Names and numbers of arguments of all of them.
 pub(super) const HOST_FUNCTIONS: &[(&str, usize)] = &[
@@ -42,7 +43,9 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("tool", |name: &str| tool(name, json!({})));
     engine.register_fn("tool", |name: &str, arguments: Dynamic| tool(name, sent(&arguments)?));
     engine.register_fn("parse_json", parse_json);
-    engine.register_fn("to_json", |value: Dynamic| json_of(&value).map(|value| value.to_string()));
+    engine.register_fn("to_json", |value: Dynamic| json_text(&value));
+    // Rhai's own for maps would follow a closure into the variable that holds it, round and round.
+    engine.register_fn("to_json", |map: &mut Map| json_text(&map.clone().into()));
 }
 
 fn http(method: &str, url: &str, body: &str) -> HostCall {
@@ -64,24 +67,24 @@ fn dynamic(value: &Value) -> Result<Dynamic> {
 
 /// A value that goes to the host. Its parent would not listen to one of too many values.
 fn sent(value: &Dynamic) -> Result<Value> {
-    let json = json_of(value)?;
-    if values(&json) > SENT_VALUES_MAX {
-        return Err(format!("a value for the host holds at most {SENT_VALUES_MAX} others; send less").into());
-    }
-    Ok(json)
+    let room = Room { values: SENT_VALUES_MAX, bytes: STRING_BYTES_MAX };
+    json_of(value, room, "a value for the host", "send less")
 }
 
-/// How many values there are in `json`, itself and keys included.
-fn values(json: &Value) -> usize {
-    match json {
-        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
-        Value::Object(fields) => 1 + fields.values().map(|field| 1 + values(field)).sum::<usize>(),
-        _ => 1,
-    }
+fn json_text(value: &Dynamic) -> Result<String> {
+    // A value is a character of text at least.
+    let room = Room { values: STRING_BYTES_MAX, bytes: STRING_BYTES_MAX };
+    json_of(value, room, "a value that becomes JSON", "take a part of it").map(|value| value.to_string())
 }
 
-/// A value as JSON. What has no such form (a function, an instant) is refused.
-pub(super) fn json_of(value: &Dynamic) -> Result<Value> {
+/// `value` as JSON. `what` it is and how to `mend` it are for the error.
+fn json_of(value: &Dynamic, room: Room, what: &str, mend: &str) -> Result<Value> {
+    room.holds(value).map_err(|unfit| match unfit {
+        Unfit::NoForm(name) => format!("a {name} has no form in JSON"),
+        Unfit::TooDeep => format!("{what} has at most {VALUE_DEPTH_MAX} values within one another; flatten it"),
+        Unfit::TooMany => format!("{what} holds at most {} others; {mend}", room.values),
+        Unfit::TooLong => format!("{what} holds at most {} KiB of text; {mend}", room.bytes / 1024),
+    })?;
     from_dynamic(value).map_err(|_| format!("a {} has no form in JSON", value.type_name()).into())
 }
 

@@ -4,7 +4,6 @@
 //! together, a kill inside one native call, and a wall against a fault of Rhai itself. A run that does not end in time is
 //! given up at its deadline; its thread ends at the next look at the deadline.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -61,7 +60,7 @@ pub(super) async fn run(
     match outcome {
         Ok((Ok(text), printed)) => Ok(SkillOutput { text, printed }),
         Ok((Err(failure), _)) => Err(failure.of(&job.skill)),
-        Err(_) => Err(ScriptFailure::failed("it broke the engine (a panic, which was caught)").of(&job.skill)),
+        Err(_) => Err(ScriptFailure::failed("its thread ended without a word").of(&job.skill)),
     }
 }
 
@@ -74,11 +73,8 @@ fn start(seats: &Arc<Seats>, job: &SkillJob, world: Process) -> Result<oneshot::
     let thread = std::thread::Builder::new().name("skill".to_owned()).stack_size(stack);
     let started = thread.spawn(move || {
         let _seat = seat;
-        let script = || engine::compile_once(&source).and_then(|script| engine::run(&script, &text));
-        // A panic is a fault of Rhai's or ours. It drops `done` unsaid, and nothing that it left half-done is used again.
-        if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| Running::new(world, named).enter(script))) {
-            let _ = done.send(outcome);
-        }
+        let script = || engine::guarded(|| engine::run(&*engine::compile_once(&source)?, &text));
+        let _ = done.send(Running::new(world, named).enter(script));
     });
     started.map(|_| outcome).map_err(|error| format!("no thread could be started: {error}"))
 }

@@ -32,6 +32,7 @@ mod state;
 mod tests;
 #[cfg(any(test, feature = "testing"))]
 mod trial;
+mod values;
 
 use std::time::Duration;
 

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::sys::SystemClock;
 
 fn calc(expression: &str) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let running = Arc::new(Semaphore::new(1));
-    runtime.block_on(calculate(expression, running)).map_err(|error| error.message().to_owned())
+    runtime.block_on(calculate(expression, running, Arc::new(SystemClock))).map_err(|error| error.message().to_owned())
 }
 
 #[test]
@@ -78,6 +79,17 @@ fn work_without_end_ends_the_same_way_every_time() {
 }
 
 #[test]
+fn work_that_grows_between_two_checks_ends_in_time() {
+    let start = SystemClock.now();
+    for expression in ["2e1000!", "11e1000!F10001e"] {
+        let error = calc(expression).unwrap_err();
+        assert!(error.contains("too much work"), "{expression}: {error}");
+    }
+    // What one step takes by then is added, and what a busy machine does.
+    assert!(SystemClock.now().since(start) < 2 * TIME_MAX + Duration::from_secs(6));
+}
+
+#[test]
 fn the_deepest_expressions_fit_the_stack() {
     for part in ["(1)", "-", "1+", "!", "sin ", "m ", "2^", "1/", "not ", "2ft ", "-(1)", "light "] {
         let _ = calc(&part.repeat(EXPRESSION_CHARS_MAX / part.len()));
@@ -89,7 +101,7 @@ fn dropping_the_call_stops_the_calculation() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let running = Arc::new(Semaphore::new(1));
-        let calculation = calculate("9^9^9^9", Arc::clone(&running));
+        let calculation = calculate("9^9^9^9", Arc::clone(&running), Arc::new(SystemClock));
         let mut calculation = Box::pin(calculation);
         let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(calculation.as_mut().poll(cx))).await;
         assert!(polled.is_pending() && running.available_permits() == 0);
