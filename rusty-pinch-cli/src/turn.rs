@@ -40,7 +40,7 @@ pub(crate) async fn run(turn: Turn, output: &Output) -> Ended {
 }
 
 /// Waits for Ctrl-C; for ever where the system can't tell.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

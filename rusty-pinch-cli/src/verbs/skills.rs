@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rusty_pinch_core::config::skill_library;
 use rusty_pinch_core::{
-    DryRun, DryRunError, LibraryError, Sandbox, SkillFile, SkillLibrary, SystemClock, ToolKind, ToolName, ToolSpec,
-    dry_run, examine_skill, skill_template,
+    Clock, DryRun, DryRunError, LibraryError, Sandbox, SkillFile, SkillLibrary, SystemClock, ToolKind, ToolName,
+    ToolSpec, dry_run, examine_skill, skill_template,
 };
 use serde_json::{Value, json};
 
@@ -21,12 +21,20 @@ pub(crate) async fn run(program: &Program, arguments: Skills) -> Result<Code, Fa
         program.output.warning(&format!("the starter skills could not be copied: {}", with_causes(&error)));
     }
     match arguments {
-        Skills::List => list(program, &library).await,
-        Skills::Show(skill) => show(program, &library, &skill.name).await,
-        Skills::DryRun(skill) => try_out(program, &library, &skill.name).await,
+        Skills::List => unless_interrupted(list(program, &library)).await,
+        Skills::Show(skill) => unless_interrupted(show(program, &library, &skill.name)).await,
+        Skills::DryRun(skill) => unless_interrupted(try_out(program, &library, &skill.name)).await,
         Skills::Run(arguments) => run_skill(program, &library, &arguments).await,
         Skills::New(skill) => write_new(program, &library, &skill.name),
-        Skills::Check => check(program, &library).await,
+        Skills::Check => unless_interrupted(check(program, &library)).await,
+    }
+}
+
+/// Does `work` until Ctrl-C is pressed. Dropped, it takes its sandbox with it.
+async fn unless_interrupted(work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
+    tokio::select! {
+        done = work => done,
+        () = turn::interrupted() => Err(Failure::new(Code::Interrupted, "interrupted", None)),
     }
 }
 
@@ -39,8 +47,17 @@ async fn tools(program: &Program) -> Result<Vec<ToolSpec>, Failure> {
 
 async fn examined(program: &Program, library: &SkillLibrary) -> Result<Vec<SkillFile>, Failure> {
     let tools = tools(program).await?;
-    let files = library.scan().map_err(library_failure)?;
-    Ok(files.into_iter().map(|file| examine_skill(file, &tools)).collect())
+    let mut files = library.scan().map_err(library_failure)?;
+    for file in &mut files {
+        *file = judged(file.clone(), &tools).await;
+    }
+    Ok(files)
+}
+
+/// The file, with its script read in a sandbox.
+async fn judged(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    examine_skill(file, tools, &Sandbox::Child(sandbox::command()), &clock).await
 }
 
 fn library_failure(error: LibraryError) -> Failure {
@@ -120,13 +137,21 @@ async fn check(program: &Program, library: &SkillLibrary) -> Result<Code, Failur
 
 /// The skill, or a failure that says what is wrong with it or which there are.
 async fn find(program: &Program, library: &SkillLibrary, name: &ToolName) -> Result<SkillFile, Failure> {
-    let tools = tools(program).await?;
+    let file = present(library, name)?;
+    let file = judged(file, &tools(program).await?).await;
+    match &file.skill {
+        Ok(_) => Ok(file),
+        Err(fault) => Err(broken(name, fault)),
+    }
+}
+
+/// The file of a skill whose header can be read.
+fn present(library: &SkillLibrary, name: &ToolName) -> Result<SkillFile, Failure> {
     let Some(file) = library.find(name) else {
         let folder = library.folder().display();
         let fix = "`rusty-pinch skills list` shows the skills that are there";
         return Err(Failure::usage(format!("there is no skill `{name}` in {folder}"), fix));
     };
-    let file = examine_skill(file, &tools);
     match &file.skill {
         Ok(_) => Ok(file),
         Err(fault) => Err(broken(name, fault)),
@@ -212,7 +237,7 @@ fn proven(ran: &DryRun) -> String {
 
 async fn run_skill(program: &Program, library: &SkillLibrary, arguments: &RunSkill) -> Result<Code, Failure> {
     let name = &arguments.which.name;
-    find(program, library, name).await?;
+    present(library, name)?;
     let runtime = program.start_hands()?;
     let command = format!("/skill {name} {}", arguments.args);
     let session = &arguments.to.session;

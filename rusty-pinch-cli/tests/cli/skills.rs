@@ -77,7 +77,11 @@ fn broken_skills_are_named_and_take_nothing_down() {
     let doctor = world.ok(&["doctor"]).stdout;
     assert!(doctor.contains("the skill \"lies\" can't be used") && doctor.contains("status: warning"), "{doctor}");
     let torn = world.run(&["skills", "run", "--name", "torn"]);
-    assert_eq!(torn.stderr.matches("`torn`").count(), 1, "{torn:?}");
+    assert_eq!(
+        torn.stderr.matches("the skill `torn` can't be read").count(),
+        2,
+        "the turn's line and the error: {torn:?}"
+    );
     torn.failed(1, &["`torn`", "line 1"]);
     world.write("workspace/skills/throws.rhai", "fn main() { throw \"no\" }");
     let thrown = world.run(&["skills", "run", "--name", "throws"]);

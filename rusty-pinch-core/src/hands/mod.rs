@@ -48,7 +48,7 @@ pub use skills::{
     dry_run, examine_skill, skill_child_main, skill_template,
 };
 #[cfg(all(feature = "skills", any(test, feature = "testing")))]
-pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, hear_child, run_briefly};
+pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, SkillWork, hear_child, run_briefly};
 #[cfg(feature = "skills")]
 pub(crate) use skills::{SkillContext, SkillHands, SkillPolicy};
 pub(crate) use text::floor_char_boundary;

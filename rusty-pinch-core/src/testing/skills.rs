@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::data::ToolName;
-use crate::hands::{HostCall, HostReply, Sandbox, SkillError, SkillHost, SkillJob, SkillSandbox};
+use crate::hands::{HostCall, HostReply, Sandbox, SkillError, SkillHost, SkillJob, SkillSandbox, SkillWork};
 use crate::sys::{Clock, Spawn, SystemClock};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
@@ -84,8 +84,7 @@ impl ScriptRunner {
         let job = SkillJob {
             skill: ToolName::new("script").unwrap(),
             source: source.into(),
-            text: text.to_owned(),
-            named: Map::from_iter([("text".to_owned(), text.into())]),
+            work: SkillWork::Run { text: text.to_owned(), named: Map::from_iter([("text".to_owned(), text.into())]) },
             deadline: SystemClock.now() + self.time,
         };
         let output = self.sandbox.run(&job, &*self.host).await?;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusty_pinch_core::testing::ScriptRunner;
-use rusty_pinch_core::{Sandbox, SandboxCommand};
+use rusty_pinch_core::{Clock, Sandbox, SandboxCommand, SkillLibrary, SystemClock, ToolName, examine_skill};
 use serde_json::{Value, json};
 
-use crate::setup::{assert_unharmed, both, child, ended_in_time, timed};
+use crate::setup::{assert_unharmed, both, child, command, ended_in_time, timed};
 
 #[tokio::test]
 async fn host_functions_are_calls_and_their_replies_values() {
@@ -42,6 +42,32 @@ async fn host_functions_are_calls_and_their_replies_values() {
         assert_eq!(error, "the skill `script` failed at line 2, column 2: not granted", "{name}");
         let error = runner.run("fn main() { state_set(\"k\", || 1) }", "").await.unwrap_err().to_string();
         assert!(error.contains("no form in JSON"), "{name}: {error}");
+    }
+}
+
+/// Each variable is looked for among all that are there: within every bound, a script can take long to be read.
+#[tokio::test]
+async fn a_script_that_takes_long_to_be_read_is_given_up() {
+    let slow = format!("fn main() {{ let z = 1; {} {} }}", "let a;".repeat(10_400), "z;".repeat(31_000));
+    let folder = tempfile::tempdir().unwrap();
+    let library = SkillLibrary::new(folder.path());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    for (name, source) in [("slow", slow.as_str()), ("quick", "fn main() { 1 }"), ("broken", "fn main() { 1")] {
+        let name = ToolName::new(name).unwrap();
+        library.write_new(&name, &format!("//! description: Reads\n{source}")).unwrap();
+    }
+    for sandbox in [Sandbox::Child(command()), Sandbox::InProcess] {
+        let start = clock.now();
+        let examined = async |name: &str| {
+            let file = library.find(&ToolName::new(name).unwrap()).unwrap();
+            examine_skill(file, &[], &sandbox, &clock).await.skill.map(|_| ()).map_err(|fault| fault.to_string())
+        };
+        assert_eq!(examined("quick").await, Ok(()));
+        let broken = examined("broken").await.unwrap_err();
+        assert!(broken.contains("can't be read at line 2"), "{broken}");
+        let slow = examined("slow").await.unwrap_err();
+        assert!(slow.contains("its script was stopped: it went over its time"), "{slow}");
+        assert!(clock.now().since(start) < Duration::from_secs(6));
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) const HEADER_HOSTS_MAX: usize = 16;
 pub(super) const HEADER_TOOLS_MAX: usize = 16;
 /// How long one run of a skill may take unless the operator says otherwise.
 pub const SKILL_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long reading a script may take where it is not run. An honest one takes milliseconds.
+pub(super) const CHECK_TIME_MAX: Duration = Duration::from_secs(3);
 /// The most requests of one run.
 pub(super) const REQUESTS_MAX: usize = 32;
 /// The most of one answer that a script is given, in bytes.

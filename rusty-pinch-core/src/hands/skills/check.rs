@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use serde::{Deserialize, Serialize};
 
 use super::SkillError;
 use super::engine::{ENGINE, compile};
+use super::failure::ScriptFailure;
 use super::host::HOST_FUNCTIONS;
 use super::natives::SWITCHED_OFF;
 use crate::data::ToolName;
 
 /// What a script defines and calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScriptShape {
     /// Whether it has `main(args)`.
@@ -28,7 +30,7 @@ pub struct ScriptShape {
 }
 
 /// Something in a script that is probably not meant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScriptLint {
     /// Line and column, from 1, where there is a place.
     pub at: Option<(usize, usize)>,
@@ -36,12 +38,21 @@ pub struct ScriptLint {
     pub message: String,
 }
 
-/// Reads a script and says what it defines and calls, without running any of it.
+/// Reads a script in this process and says what it defines and calls, without running any of it.
+///
+/// Reading looks at no deadline, and a script can be written so that it takes seconds: one of a stranger is read in a
+/// sandbox, as [`examine_skill`](super::examine_skill) does.
 ///
 /// # Errors
 /// [`SkillError::Syntax`] with the place, or [`SkillError::OverBound`] when it is too long.
 pub fn check_script(skill: &ToolName, source: &str) -> Result<ScriptShape, SkillError> {
     compile(source).map(|ast| shape(&ast)).map_err(|failure| failure.of(skill))
+}
+
+/// The shape of a script as JSON, as a sandbox says it.
+pub(super) fn shape_text(source: &str) -> Result<String, ScriptFailure> {
+    let shape = shape(&compile(source)?);
+    serde_json::to_string(&shape).map_err(|error| ScriptFailure::failed(error.to_string()))
 }
 
 fn shape(ast: &AST) -> ScriptShape {

@@ -10,7 +10,7 @@ use super::confine::confine;
 use super::failure::ScriptFailure;
 use super::protocol::{Reply, Start, Task, Word, read, write};
 use super::running::{Running, World};
-use super::{HostCall, HostReply, engine, probe, time_bound};
+use super::{HostCall, HostReply, check, engine, probe, time_bound};
 use crate::data::Timestamp;
 use crate::sys::{Clock, SystemClock};
 
@@ -46,14 +46,19 @@ fn serve() -> io::Result<()> {
             probe::probe(port, |tried| say(&Word::Tried(tried)))?;
             say(&Word::Done { text: String::new(), printed: Vec::new() })
         }
+        Some(Task::Check { source }) => say(&last_word(engine::guarded(|| check::shape_text(&source)), Vec::new())),
         Some(Task::Run { source, text, named }) => {
             let world = Parent { input: RefCell::new(input), deadline, time, looks: Cell::new(0) };
             let (outcome, printed) = Running::new(world, named).enter(|| run(&source, &text));
-            say(&match outcome {
-                Ok(text) => Word::Done { text, printed },
-                Err(failure) => Word::Failed { failure },
-            })
+            say(&last_word(outcome, printed))
         }
+    }
+}
+
+fn last_word(outcome: Result<String, ScriptFailure>, printed: Vec<String>) -> Word {
+    match outcome {
+        Ok(text) => Word::Done { text, printed },
+        Err(failure) => Word::Failed { failure },
     }
 }
 

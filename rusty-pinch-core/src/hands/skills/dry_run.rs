@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 
 use super::bounds::{CASES_BYTES_MAX, CASES_MAX};
 use super::desk::{HostRecord, SkillPolicy, Surroundings};
-use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
+use super::examine::shape_of;
+use super::library::{Skill, SkillFault, SkillLibrary};
 use super::manifest::SkillHosts;
 use super::run::{Asked, run};
-use super::{SKILL_TIME_MAX, Sandbox, ScriptLint, ScriptShape, SkillError, SkillSandbox, check_script};
+use super::{SKILL_TIME_MAX, Sandbox, ScriptLint, ScriptShape, SkillSandbox};
 use crate::data::{CallId, IdError, SessionId, ToolCall, ToolName};
 use crate::hands::text::quoted;
 use crate::hands::{Assessment, Egress, EgressError, Fetch, Fetched, ToolSpec, Toolbox, argument_misfit};
@@ -178,37 +179,6 @@ impl SkillPolicy for NoTools {
     }
 }
 
-/// Judges a file more closely than the start of a turn does: its script is compiled, and its tools must be among `tools`.
-pub fn examine_skill(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
-    let file = super::hands::checked(file, tools);
-    let Ok(skill) = &file.skill else { return file };
-    match shape_of(skill) {
-        Ok(_) => file,
-        Err(fault) => file.with_fault(fault),
-    }
-}
-
-fn shape_of(skill: &Skill) -> Result<ScriptShape, SkillFault> {
-    let why = |error: SkillError| {
-        // Whoever tells the fault names the skill.
-        let (why, whose) = (error.to_string(), format!("the skill `{}`", skill.name));
-        SkillFault::Script {
-            why: why.strip_prefix(&whose).map_or_else(|| why.clone(), |rest| format!("its script{rest}")),
-        }
-    };
-    let shape = check_script(&skill.name, &skill.source).map_err(why)?;
-    if !shape.main_bare && !shape.main_with_text {
-        let why = if shape.functions.iter().any(|(name, _)| name == "main") {
-            "its `main` takes several arguments, and gets one text or none; write `fn main(args) { … }`, and read them by \
-             name with `args()`"
-        } else {
-            "its script has no `main`; write `fn main(args) { … }`, whose value is the output"
-        };
-        return Err(SkillFault::Script { why: why.to_owned() });
-    }
-    Ok(shape)
-}
-
 /// Compiles the skill `name`, looks it through, and runs its cases in `sandbox`. No tool has to be there for it.
 ///
 /// # Errors
@@ -224,9 +194,9 @@ pub async fn dry_run(
     let file = library.find(name).ok_or_else(missing)?;
     let fault = |fault| DryRunError::Fault { name: name.clone(), fault };
     let skill = file.skill.map_err(fault)?;
-    let shape = shape_of(&skill).map_err(fault)?;
-    let cases = read_cases(library, &skill)?;
     let sandbox = SkillSandbox::new(sandbox, Arc::clone(&clock));
+    let shape = shape_of(&skill, &sandbox).await.map_err(fault)?;
+    let cases = read_cases(library, &skill)?;
     let mut results = Vec::new();
     for case in cases {
         results.push(try_case(&sandbox, &skill, case, &clock).await);

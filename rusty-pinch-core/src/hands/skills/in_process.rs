@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::bounds::{GRACE_AFTER_DEADLINE, IN_PROCESS_RUNS_MAX, STACK_BYTES};
 use super::failure::ScriptFailure;
 use super::running::{Running, World};
-use super::{HostCall, HostReply, SkillError, SkillHost, SkillJob, SkillOutput, engine, time_bound};
+use super::{HostCall, HostReply, SkillError, SkillHost, SkillJob, SkillOutput, SkillWork, check, engine, time_bound};
 use crate::data::Timestamp;
 use crate::sys::Clock;
 
@@ -67,12 +67,19 @@ pub(super) async fn run(
 /// Starts the thread.
 fn start(seats: &Arc<Seats>, job: &SkillJob, world: Process) -> Result<oneshot::Receiver<Outcome>, String> {
     let seat = Seats::take(seats).ok_or_else(|| format!("{IN_PROCESS_RUNS_MAX} skills run already"))?;
-    let (source, text, named) = (Arc::clone(&job.source), job.text.clone(), job.named.clone());
+    let (source, work) = (Arc::clone(&job.source), job.work.clone());
     let (done, outcome) = oneshot::channel();
     let stack = usize::try_from(STACK_BYTES).unwrap_or(usize::MAX);
     let thread = std::thread::Builder::new().name("skill".to_owned()).stack_size(stack);
     let started = thread.spawn(move || {
         let _seat = seat;
+        let (text, named) = match work {
+            SkillWork::Check => {
+                let _ = done.send((engine::guarded(|| check::shape_text(&source)), Vec::new()));
+                return;
+            }
+            SkillWork::Run { text, named } => (text, named),
+        };
         let script = || engine::guarded(|| engine::run(&*engine::compile_once(&source)?, &text));
         let _ = done.send(Running::new(world, named).enter(script));
     });

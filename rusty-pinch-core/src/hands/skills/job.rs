@@ -9,19 +9,31 @@ use serde_json::{Map, Value};
 
 use crate::data::{Timestamp, ToolName};
 
-/// A skill that is to run once.
+/// A script that goes into the sandbox once.
 #[derive(Clone, Debug)]
 pub(crate) struct SkillJob {
     /// The skill.
     pub(crate) skill: ToolName,
     /// Its script, the bytes that were checked.
     pub(crate) source: Arc<str>,
-    /// The arguments as one text, which `main(args)` gets; without any, `main()` is called.
-    pub(crate) text: String,
-    /// The arguments by name, which `args()` gives.
-    pub(crate) named: Map<String, Value>,
+    /// What is done with it.
+    pub(crate) work: SkillWork,
     /// When it is stopped.
     pub(crate) deadline: Timestamp,
+}
+
+/// What is done with a script.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SkillWork {
+    /// It is read and not run. The output is its [`ScriptShape`](super::ScriptShape) as JSON.
+    Check,
+    /// It is run.
+    Run {
+        /// The arguments as one text, which `main(args)` gets; without any, `main()` is called.
+        text: String,
+        /// The arguments by name, which `args()` gives.
+        named: Map<String, Value>,
+    },
 }
 
 /// What a script asks its host for. Nothing else leaves the sandbox.

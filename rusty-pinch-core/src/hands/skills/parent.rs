@@ -20,7 +20,7 @@ use super::probe::BECOMES_ANOTHER_PROGRAM;
 use super::protocol::{Heard, Hearing, Reply, Start, Task, line};
 use super::report::{Confinement, SandboxError, SandboxReport, Tried};
 use super::sandbox::SandboxCommand;
-use super::{SkillError, SkillHost, SkillJob, SkillOutput, time_bound};
+use super::{SkillError, SkillHost, SkillJob, SkillOutput, SkillWork, time_bound};
 use crate::data::{Timestamp, ToolName};
 use crate::hands::text::quoted;
 use crate::sys::{
@@ -50,7 +50,11 @@ enum Ended {
 /// Runs `job` in a child.
 pub(super) async fn run(door: Door<'_>, job: &SkillJob, host: &dyn SkillHost) -> Result<SkillOutput, SkillError> {
     let time = job.deadline.since(door.clock.now());
-    let task = Task::Run { source: job.source.to_string(), text: job.text.clone(), named: job.named.clone() };
+    let source = job.source.to_string();
+    let task = match &job.work {
+        SkillWork::Check => Task::Check { source },
+        SkillWork::Run { text, named } => Task::Run { source, text: text.clone(), named: named.clone() },
+    };
     let Some(opening) = opening(time, &task) else {
         let bound = format!("{} MiB of script and arguments", PARENT_LINE_BYTES_MAX / (1024 * 1024));
         return Err(ScriptFailure::over(bound).of(&job.skill));

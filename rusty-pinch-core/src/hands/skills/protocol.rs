@@ -34,6 +34,11 @@ pub(super) enum Task {
         /// Its arguments by name.
         named: Map<String, Value>,
     },
+    /// Reads a script and does not run it.
+    Check {
+        /// The script.
+        source: String,
+    },
     /// Tries what must not work, and says what did.
     Probe {
         /// A port of this computer that somebody listens on.
@@ -56,7 +61,7 @@ pub(super) enum Word {
     Tried(Tried),
     /// The script gave this. The last word.
     Done {
-        /// What `main` returned.
+        /// What `main` returned, or the shape of a script that was only read.
         text: String,
         /// What it printed.
         printed: Vec<String>,

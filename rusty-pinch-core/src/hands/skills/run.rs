@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::desk::{Desk, HostRecord, Surroundings};
 use super::library::Skill;
-use super::{SkillError, SkillJob, SkillOutput, SkillSandbox};
+use super::{SkillError, SkillJob, SkillOutput, SkillSandbox, SkillWork};
 use crate::data::{CallId, SessionId, Timestamp};
 
 /// What a run is asked for.
@@ -33,8 +33,7 @@ pub(super) async fn run(sandbox: &SkillSandbox, skill: &Skill, around: &Surround
     let job = SkillJob {
         skill: skill.name.clone(),
         source: skill.source.clone(),
-        text: text_of(&skill.manifest.positional(), &named),
-        named,
+        work: SkillWork::Run { text: text_of(&skill.manifest.positional(), &named), named },
         deadline,
     };
     let desk = Desk::new(skill, around, session, call, deadline);

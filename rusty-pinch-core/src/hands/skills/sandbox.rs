@@ -4,8 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
+use super::bounds::CHECK_TIME_MAX;
+use super::library::Skill;
 use super::parent::{self, Door};
-use super::{SandboxError, SandboxReport, SkillError, SkillHost, SkillJob, SkillOutput, in_process};
+use super::{
+    HostCall, HostReply, SandboxError, SandboxReport, ScriptShape, SkillError, SkillHost, SkillJob, SkillOutput,
+    SkillWork, in_process,
+};
 use crate::sys::{Clock, Spawn, SystemSpawn};
 
 /// The first argument with which a program is to become the child that runs a skill.
@@ -57,6 +64,17 @@ impl SandboxCommand {
     }
 }
 
+/// Answers nobody: a script that is only read has nothing to ask.
+#[derive(Debug)]
+struct NoHost;
+
+#[async_trait]
+impl SkillHost for NoHost {
+    async fn call(&self, _call: HostCall) -> HostReply {
+        Err("nobody answers while a script is read".to_owned())
+    }
+}
+
 /// Runs skills, each in a sandbox of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct SkillSandbox {
@@ -78,6 +96,22 @@ impl SkillSandbox {
     pub(crate) fn spawn(mut self, spawn: Arc<dyn Spawn>) -> Self {
         self.spawn = spawn;
         self
+    }
+
+    /// Reads the script of `skill` there, and does not run it.
+    ///
+    /// # Errors
+    /// [`SkillError`], as [`run`](Self::run).
+    pub(crate) async fn check(&self, skill: &Skill) -> Result<ScriptShape, SkillError> {
+        let (name, source) = (skill.name.clone(), Arc::clone(&skill.source));
+        let deadline = self.clock.now() + CHECK_TIME_MAX;
+        let job = SkillJob { skill: name.clone(), source, work: SkillWork::Check, deadline };
+        let output = self.run(&job, &NoHost).await?;
+        serde_json::from_str(&output.text).map_err(|_| SkillError::Sandbox {
+            skill: name,
+            why: "it said what nobody understands".to_owned(),
+            fix: "its program has to be the same version of this one".to_owned(),
+        })
     }
 
     /// Runs `job` until its end or its deadline, whichever is first; dropping the future ends it. `host` answers its

@@ -214,7 +214,8 @@ impl SkillHost for Silent {
 
 fn job(source: &str) -> SkillJob {
     let deadline = SystemClock.now() + Duration::from_secs(20);
-    SkillJob { skill: skill(), source: source.into(), text: String::new(), named: Map::new(), deadline }
+    let work = SkillWork::Run { text: String::new(), named: Map::new() };
+    SkillJob { skill: skill(), source: source.into(), work, deadline }
 }
 
 #[tokio::test]

@@ -1,0 +1,47 @@
+//! Whether a file is a skill that can be run, found out without running it.
+
+use std::sync::Arc;
+
+use super::library::{Skill, SkillFault, SkillFile};
+use super::{Sandbox, ScriptShape, SkillError, SkillSandbox};
+use crate::hands::ToolSpec;
+use crate::sys::Clock;
+
+/// Judges a file more closely than the start of a turn does: its script is read in `sandbox`, and its tools must be among
+/// `tools`.
+pub async fn examine_skill(
+    file: SkillFile,
+    tools: &[ToolSpec],
+    sandbox: &Sandbox,
+    clock: &Arc<dyn Clock>,
+) -> SkillFile {
+    let file = super::hands::checked(file, tools);
+    let Ok(skill) = &file.skill else { return file };
+    let sandbox = SkillSandbox::new(sandbox.clone(), Arc::clone(clock));
+    match shape_of(skill, &sandbox).await {
+        Ok(_) => file,
+        Err(fault) => file.with_fault(fault),
+    }
+}
+
+/// The shape of a script that a skill can have.
+pub(super) async fn shape_of(skill: &Skill, sandbox: &SkillSandbox) -> Result<ScriptShape, SkillFault> {
+    let why = |error: SkillError| {
+        // Whoever tells the fault names the skill.
+        let (why, whose) = (error.to_string(), format!("the skill `{}`", skill.name));
+        SkillFault::Script {
+            why: why.strip_prefix(&whose).map_or_else(|| why.clone(), |rest| format!("its script{rest}")),
+        }
+    };
+    let shape = sandbox.check(skill).await.map_err(why)?;
+    if !shape.main_bare && !shape.main_with_text {
+        let why = if shape.functions.iter().any(|(name, _)| name == "main") {
+            "its `main` takes several arguments, and gets one text or none; write `fn main(args) { … }`, and read them by \
+             name with `args()`"
+        } else {
+            "its script has no `main`; write `fn main(args) { … }`, whose value is the output"
+        };
+        return Err(SkillFault::Script { why: why.to_owned() });
+    }
+    Ok(shape)
+}
