@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::history::opens;
 use super::limits::{ANSWER_TOKENS_MAX, MESSAGE_OVERHEAD_TOKENS};
+use super::loop_guard::{self, Seen};
+use super::render;
 use super::tape::call_tokens;
-use super::{loop_guard, render};
 use crate::brain::BrainInfo;
 use crate::data::{Message, estimate_tokens};
 use crate::hands::ToolSpec;
@@ -96,13 +97,19 @@ impl StaticPart {
     /// The messages for a completion. What does not fit is left out from the oldest turn on; the system text, pinned
     /// notes and the turn under way always stay, the latter with its results cut if need be.
     ///
-    /// `pinned` are the pinned notes; `lines` are the journal's last lines, the turn under way last.
-    pub(super) fn assemble(&self, pinned: &[String], lines: &[Located]) -> Result<Vec<Message>, TooLong> {
+    /// `pinned` are the pinned notes; `lines` are the journal's last lines, the turn under way last; `seen` are its calls
+    /// with their results.
+    pub(super) fn assemble(
+        &self,
+        pinned: &[String],
+        lines: &[Located],
+        seen: &[Seen],
+    ) -> Result<Vec<Message>, TooLong> {
         let available = prompt_tokens(&self.brain);
         let notes = (!pinned.is_empty()).then(|| as_notes(pinned));
         let (summary, history, turn) = split(lines);
         let mut turn_messages = render::messages(turn);
-        turn_messages.extend(warning(lines));
+        turn_messages.extend(warning(seen));
         let fixed_tokens = self.tokens + notes.as_ref().map_or(0, message_tokens);
         let needed = shorten_to(&mut turn_messages, available.saturating_sub(fixed_tokens)) + fixed_tokens;
         if needed > available {
@@ -179,6 +186,12 @@ fn as_notes(pinned: &[String]) -> Message {
 
 /// The messages of the newest whole turns of `history` that fit into `left` tokens.
 fn newest_that_fit(history: &[Located], mut left: usize) -> Vec<Message> {
+    // Most histories fit as a whole.
+    let first = history.iter().position(|line| opens(&line.line)).unwrap_or(history.len());
+    let all = render::messages(history.get(first..).unwrap_or_default());
+    if tokens(&all) <= left {
+        return all;
+    }
     let mut turns = Vec::new();
     let mut rest = history;
     while let Some(start) = rest.iter().rposition(|line| opens(&line.line)) {
@@ -219,9 +232,8 @@ pub(super) fn shorten(text: &mut String, bytes_max: usize) {
 }
 
 /// What the model is told when it goes round in circles.
-fn warning(lines: &[Located]) -> Option<Message> {
-    let turn = super::history::latest_turn(lines)?;
-    let loop_guard::Verdict::Warn { repeats, .. } = loop_guard::check(&turn.seen) else { return None };
+fn warning(seen: &[Seen]) -> Option<Message> {
+    let loop_guard::Verdict::Warn { repeats, .. } = loop_guard::check(seen) else { return None };
     let content = format!(
         "The last calls gave the same results {repeats} times in a row. Do something else, or answer with what you have."
     );

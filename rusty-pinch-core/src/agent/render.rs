@@ -8,7 +8,7 @@ use crate::store::{Event, Line, Located, Verdict};
 
 /// The messages of the lines of whole turns, oldest first.
 pub(super) fn messages(lines: &[Located]) -> Vec<Message> {
-    let mut rendered = Rendered::default();
+    let mut rendered = Rendered { messages: Vec::with_capacity(lines.len()), ..Rendered::default() };
     for line in lines {
         if let Line::Entry(entry) = &line.line {
             rendered.event(&entry.event);

@@ -89,9 +89,10 @@ impl Tape {
 
     /// Reads further back until `enough`, the journal's start or the window's bound.
     pub(super) async fn read_back_until(&mut self, enough: impl Fn(&[Located]) -> bool) -> Result<(), StoreError> {
-        while !enough(&self.lines) && self.lines.len() < WINDOW_LINES_MAX {
+        loop {
             let first = self.lines.first().map_or(self.end, |line| line.at);
-            if first == Position::START {
+            // The cheap questions first: most journals are here as a whole.
+            if first == Position::START || self.lines.len() >= WINDOW_LINES_MAX || enough(&self.lines) {
                 return Ok(());
             }
             let page = self.parts.store.read(&self.journal, Span::Before(first, WINDOW_LINES)).await?;
@@ -100,7 +101,6 @@ impl Tape {
             }
             self.lines.splice(0..0, page.lines);
         }
-        Ok(())
     }
 
     /// Reads back far enough for a prompt: to the last summary and what it does not cover, or until about `tokens`

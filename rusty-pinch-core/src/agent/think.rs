@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::compact;
 use super::history::{Progress, TurnState};
 use super::limits::CALLS_PER_COMPLETION_MAX;
+use super::loop_guard::Seen;
 use super::prompt::TooLong;
 use super::reply::TurnError;
 use super::tape::Tape;
@@ -23,7 +24,7 @@ pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> R
         return Ok(());
     }
     let id = TurnId { session: tape.session.clone(), opened_at: turn.opened_at };
-    let completion = ask(run, tape, id).await?;
+    let completion = ask(run, tape, id, &turn.seen).await?;
     let brain = completion.by.as_ref().map_or(&run.parts.brain.info().name, |by| &by.brain).clone();
     note(run, tape, completion, Some(brain));
     Ok(())
@@ -61,7 +62,7 @@ pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<
     }
 }
 
-async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId) -> Result<Completion, TurnError> {
+async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId, seen: &[Seen]) -> Result<Completion, TurnError> {
     let parts = std::sync::Arc::clone(&run.parts);
     let brain = parts.brain.info();
     let tools = parts.hands.tools();
@@ -78,7 +79,7 @@ async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId) -> Result<Completion,
     }
     let pinned = builtin::pinned(&*parts.store).await?;
     let pinned: Vec<String> = pinned.into_iter().map(|note| note.text).collect();
-    let messages = fixed.assemble(&pinned, &tape.lines).map_err(|TooLong { needed, available }| {
+    let messages = fixed.assemble(&pinned, &tape.lines, seen).map_err(|TooLong { needed, available }| {
         TurnError::PromptTooLong { brain: brain.name.clone(), needed, available }
     })?;
     if !brain.free {

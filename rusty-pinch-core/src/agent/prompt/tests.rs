@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::agent::history::latest_turn;
 use crate::data::{CallId, CallOutcome, Timestamp, ToolCall};
 use crate::store::Position;
 
@@ -29,7 +30,9 @@ fn says(text: &str) -> Event {
 
 fn assemble(context: usize, pinned: &[String], events: Vec<Event>) -> Result<Vec<Message>, TooLong> {
     let tools: Arc<[ToolSpec]> = [].into();
-    PromptBuilder::new("Be brief.").static_part(&brain(context), &tools).0.assemble(pinned, &lines(events))
+    let lines = lines(events);
+    let seen = latest_turn(&lines).map(|turn| turn.seen).unwrap_or_default();
+    PromptBuilder::new("Be brief.").static_part(&brain(context), &tools).0.assemble(pinned, &lines, &seen)
 }
 
 fn texts(messages: &[Message]) -> Vec<&str> {
