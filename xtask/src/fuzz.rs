@@ -14,7 +14,7 @@ const SECONDS_PER_INPUT_MAX: u32 = 25;
 const NIGHTLY: &[&str] = &["+nightly"];
 const PRESENT: &[&str] = &[];
 
-pub(crate) fn run(seconds: u32) -> Outcome {
+pub(crate) fn run(seconds: u32, wanted: &[&str]) -> Outcome {
     let toolchain = if Program::cargo(&["+nightly", "--version"]).works() { NIGHTLY } else { PRESENT };
     if toolchain.is_empty() && !Program::new("rustc", &["-Zhelp"]).works() {
         let fix = "`rustup toolchain install nightly`, or RUSTC_BOOTSTRAP=1 to use the present one";
@@ -23,7 +23,11 @@ pub(crate) fn run(seconds: u32) -> Outcome {
     if !Program::cargo(&[toolchain, &["fuzz", "--version"]].concat()).works() {
         return Err(Failed("fuzzing needs cargo-fuzz: `cargo install --locked cargo-fuzz`".to_owned()));
     }
-    let targets = targets()?;
+    let mut targets = targets()?;
+    if let Some(unknown) = wanted.iter().find(|wanted| !targets.iter().any(|target| target == *wanted)) {
+        return Err(Failed(format!("there is no fuzz target `{unknown}`; there are {}", targets.join(", "))));
+    }
+    targets.retain(|target| wanted.is_empty() || wanted.contains(&target.as_str()));
     let time = format!("-max_total_time={seconds}");
     let slow = format!("-timeout={SECONDS_PER_INPUT_MAX}");
     let mut broken = Vec::new();

@@ -22,7 +22,8 @@ The project's own commands: cargo xtask <command>
   bench [filter]     the benches, then `ratios`: each hot path beside its floor
   ratios [--enforce] only `ratios`; with --enforce a missed promise fails
   docs [--check]     writes the pages that are made from code; with --check only compares
-  fuzz [--seconds N] each fuzz target for N seconds (60), on the nightly toolchain with cargo-fuzz
+  fuzz [--seconds N] [target]...
+                     each fuzz target, or those named, for N seconds (60), on the nightly toolchain with cargo-fuzz
   skills-fuzz [count] [first seed]
                      random scripts (a million) on the skills' engine, without a fuzzer
 ";
@@ -55,11 +56,11 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["ratios", flags @ ..] => bench::ratios(flags),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
-        ["fuzz"] => fuzz::run(fuzz::SECONDS),
-        ["fuzz", "--seconds", seconds] => {
-            let seconds = seconds.parse().map_err(|_| Failed(format!("--seconds {seconds}: not a whole number")))?;
-            fuzz::run(seconds)
-        }
+        ["fuzz", "--seconds", seconds, targets @ ..] => match seconds.parse() {
+            Ok(seconds) => fuzz::run(seconds, targets),
+            Err(_) => Err(Failed(format!("`{seconds}` is not a number of seconds"))),
+        },
+        ["fuzz", targets @ ..] => fuzz::run(fuzz::SECONDS, targets),
         ["skills-fuzz", numbers @ ..] => fuzz::scripts(numbers),
         _ => Err(Failed(format!("`{}` is not a command; see `cargo xtask --help`", words.join(" ")))),
     }
