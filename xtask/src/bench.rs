@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the benches, and each hot path beside its floor.
 
-use crate::run::{Failed, Notes, Outcome, Program};
+use crate::run::{Notes, Outcome, Program};
 
 pub(crate) fn run(filter: Option<&str>) -> Outcome {
     for (package, bench) in [("benches", "hot_paths"), ("rusty-pinch-core", "skills")] {
@@ -14,13 +14,10 @@ pub(crate) fn run(filter: Option<&str>) -> Outcome {
 
 /// The program is built by itself, as an operator builds it: beside other packages it could get features of theirs. The
 /// library inside `ratios` is built as other programs build it.
-pub(crate) fn ratios(flags: &[&str]) -> Outcome {
-    if let Some(unknown) = flags.iter().find(|flag| **flag != "--enforce") {
-        return Err(Failed(format!("`{unknown}` is not known here; only --enforce is")));
-    }
+pub(crate) fn ratios(arguments: &[&str]) -> Outcome {
     Program::cargo(&["build", "--release", "--package", "rusty-pinch-cli"]).show()?;
     Program::cargo(&["build", "--release", "--package", "benches", "--bin", "floor"]).show()?;
-    let arguments = ["run", "--profile", "bench", "--package", "benches", "--bin", "ratios", "--"];
-    Program::cargo(&[&arguments, flags].concat()).show()?;
+    let run = ["run", "--profile", "bench", "--package", "benches", "--bin", "ratios", "--"];
+    Program::cargo(&[&run, arguments].concat()).show()?;
     Ok(Notes::default())
 }

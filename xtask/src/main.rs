@@ -20,7 +20,8 @@ The project's own commands: cargo xtask <command>
   test               installs what the tests need and can be installed, then runs all of them
   ci                 files, format, licences, lints, features, docs, then `test`: what CI runs
   bench [filter]     the benches, then `ratios`: each hot path beside its floor
-  ratios [--enforce] only `ratios`; with --enforce a missed promise fails
+  ratios [--enforce] [part]...
+                     only `ratios`, or those parts of it; with --enforce a missed promise fails
   docs [--check]     writes the pages that are made from code; with --check only compares
   fuzz [--seconds N] [target]...
                      each fuzz target, or those named, for N seconds (60), on the nightly toolchain with cargo-fuzz
@@ -53,7 +54,7 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["ci"] => ci::run(),
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
-        ["ratios", flags @ ..] => bench::ratios(flags),
+        ["ratios", arguments @ ..] => bench::ratios(arguments),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["fuzz", "--seconds", seconds, targets @ ..] => match seconds.parse() {

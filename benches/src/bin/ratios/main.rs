@@ -1,8 +1,8 @@
 //! Prints each hot path beside its floor, measured in turns in one run.
 //!
-//! `ratios [--enforce]`; `cargo xtask ratios` builds what it needs and runs it. With `--enforce` a promise that was
+//! `ratios [--enforce] [part]...`; `cargo xtask ratios` builds what it needs and runs it. With `--enforce` a promise that was
 //! missed is a failure; without, the table is only shown, for another program's work on the same machine makes any
-//! single figure worse.
+//! single figure worse. Without a part, all of them are measured.
 
 mod disk;
 mod failover;
@@ -16,19 +16,26 @@ use std::process::ExitCode;
 
 use table::Table;
 
+type Part = fn(&mut Table) -> Result<(), Box<dyn Error>>;
+
+const PARTS: [(&str, Part); 5] = [
+    ("memory", memory::measure),
+    ("failover", failover::measure),
+    ("skills", skills::measure),
+    ("disk", disk::measure),
+    ("process", process::measure),
+];
+
 fn main() -> ExitCode {
-    let enforced = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [flag] if flag == "--enforce" => true,
-        other => {
-            eprintln!("ratios: `{}` is not known; only --enforce is", other.join(" "));
-            return ExitCode::from(2);
-        }
-    };
-    match measure() {
+    let (flags, parts): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    if let Some(unknown) = flags.iter().find(|flag| *flag != "--enforce") {
+        eprintln!("ratios: `{unknown}` is not known; only --enforce is");
+        return ExitCode::from(2);
+    }
+    match measure(&parts) {
         Ok(table) => {
             print!("{table}");
-            if enforced && table.missed() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+            if !flags.is_empty() && table.missed() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
         }
         Err(error) => {
             eprintln!("ratios: {error}");
@@ -37,12 +44,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure() -> Result<Table, Box<dyn Error>> {
+fn measure(wanted: &[String]) -> Result<Table, Box<dyn Error>> {
+    let names = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = wanted.iter().find(|wanted| !names.contains(&wanted.as_str())) {
+        return Err(format!("there is no part `{unknown}`; there are {}", names.join(", ")).into());
+    }
     let mut table = Table::default();
-    memory::measure(&mut table)?;
-    failover::measure(&mut table)?;
-    skills::measure(&mut table)?;
-    disk::measure(&mut table)?;
-    process::measure(&mut table)?;
+    for (name, part) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            part(&mut table)?;
+        }
+    }
     Ok(table)
 }

