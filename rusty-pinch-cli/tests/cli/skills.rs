@@ -131,3 +131,24 @@ fn a_turn_has_the_starter_skills_and_makes_no_folder_for_them() {
     world.ok(&["skills", "check"]);
     assert!(world.path("workspace/skills/units.rhai").exists());
 }
+
+#[test]
+fn arguments_that_do_not_fit_are_bad_usage_in_every_form_and_nothing_runs() {
+    let world = World::new();
+    world.write("workspace/skills/coffee.rhai", DICE);
+    for args in ["abc", "", "3.5", r#"{"cups": "9"}"#, r#"{"cup": 9}"#, "{}", "{cups: 9}"] {
+        world
+            .run(&["skills", "run", "--name", "coffee", "--args", args])
+            .failed(2, &["error: ", "/skill coffee <cups>"]);
+        for kind in ["skill", "tool"] {
+            let message = format!("/{kind} coffee {args}");
+            world.run(&["run", "--message", &message]).failed(2, &["/skill coffee <cups>"]);
+        }
+    }
+    world
+        .run(&["run", "--message", r#"/tool calc {"expression": 5}"#])
+        .failed(2, &["must be text, but it is the number 5"]);
+    assert_eq!(world.ok(&["session"]).json(), json!([]), "nothing is stored, so nothing ran");
+    let lines = world.ok(&["skills", "run", "--name", "textstat", "--args", r#"{"text": "a\nb\tc"}"#]).json();
+    assert!(lines["output"].as_str().unwrap().contains("2 lines"), "{lines}");
+}
