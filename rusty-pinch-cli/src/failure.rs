@@ -238,9 +238,7 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::UnknownTool { kind: ToolKind::Skill, .. } => {
             "`rusty-pinch skills list` shows the skills and what is wrong with those that can't be used"
         }
-        TurnError::Command(_) | TurnError::UnknownTool { .. } => {
-            "`rusty-pinch tools list` shows the tools and how to call them"
-        }
+        TurnError::UnknownTool { .. } => "`rusty-pinch tools list` shows the tools and how to call them",
         TurnError::Message(_) => "a message is text of up to 256 KiB without control characters",
         _ => return None,
     };

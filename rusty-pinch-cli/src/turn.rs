@@ -115,20 +115,18 @@ impl Conclusion {
     /// Tells on standard error who stood in, and that the tool of the turn failed, which is an answer too.
     pub(crate) fn complain(&self, output: &Output) {
         self.tell_stand_in(output);
-        let (did_what, fix) = match self.code {
-            Code::Failed => ("failed", None),
-            Code::Refused => {
-                ("was refused", Some("RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"))
-            }
+        let did_what = match self.code {
+            Code::Failed => "failed",
+            Code::Refused => "was refused",
             _ => return,
         };
         let (kind, name, why) = tool_output(&self.text).unwrap_or(("tool", "?", &self.text));
-        let lists = format!("`rusty-pinch {kind}s list` shows the {kind}s and how to call them");
         let whose = format!("the {kind} `{name}` ");
         // A skill that failed says so itself, with its name.
         let says_so = why.get(..whose.len()).is_some_and(|start| start.eq_ignore_ascii_case(&whose));
         let error = if says_so { why.to_owned() } else { format!("{whose}{did_what}: {why}") };
-        output.complain(&Failure::new(self.code, error, Some(fix.unwrap_or(&lists))));
+        // What ran says itself what can be done; wrong names and arguments are told before anything runs.
+        output.complain(&Failure::new(self.code, error, None));
     }
 }
 

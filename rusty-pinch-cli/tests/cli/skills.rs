@@ -152,3 +152,18 @@ fn arguments_that_do_not_fit_are_bad_usage_in_every_form_and_nothing_runs() {
     let lines = world.ok(&["skills", "run", "--name", "textstat", "--args", r#"{"text": "a\nb\tc"}"#]).json();
     assert!(lines["output"].as_str().unwrap().contains("2 lines"), "{lines}");
 }
+
+#[test]
+fn a_fix_is_told_for_wrong_names_and_not_for_scripts_that_fail() {
+    let world = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "units");
+    world.write("workspace/skills/throws.rhai", "fn main() { throw \"no\" }");
+    world.write("workspace/skills/reaches.rhai", "//! description: D\nfn main() { http_get(\"https://a.example/\") }");
+    for (name, args, code) in [("throws", "", 1), ("reaches", "", 1), ("units", "1 km mi", 4), ("weather", "{", 2)] {
+        let ran = world.run(&["skills", "run", "--name", name, "--args", args]).failed(code, &["error: "]);
+        assert!(!ran.stderr.contains("fix: "), "{ran:?}");
+    }
+    let page = world.run(&["run", "--message", "/tool web_fetch http://127.0.0.1:9/"]).failed(1, &["to open it, set"]);
+    assert!(!page.stderr.contains("fix: "), "{page:?}");
+    world.run(&["run", "--message", "/skill nope"]).failed(2, &["fix: `rusty-pinch skills list`"]);
+    world.run(&["run", "--message", "/tool nope"]).failed(2, &["fix: `rusty-pinch tools list`"]);
+}
