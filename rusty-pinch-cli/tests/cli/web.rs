@@ -67,3 +67,21 @@ fn what_nobody_opened_is_refused_with_the_way_to_open_it() {
     let listed = world.ok(&["tools", "list"]);
     assert!(listed.stdout.contains("web_fetch"), "{}", listed.stdout);
 }
+
+#[test]
+fn a_skill_hears_once_that_it_is_refused_and_a_limit_that_holds() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let world = World::new()
+        .with("RUSTY_PINCH_EGRESS_ALLOW", &silent.to_string())
+        .with("RUSTY_PINCH_SKILL_HTTP_TIMEOUT_SECS", "1");
+    let script = |url: &str| format!("//! description: D\n//! hosts: 127.0.0.1\nfn main() {{ http_get(\"{url}\") }}");
+    world.write("workspace/skills/get.rhai", script("http://127.0.0.1:9/"));
+    let refused = world.run(&["skills", "run", "--name", "get"]);
+    let error = refused.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    assert_eq!(error.matches("refused").count(), 1, "{refused:?}");
+    assert!(error.contains("http GET is refused: http://127.0.0.1:9/: port 9 is not open"), "{refused:?}");
+    world.write("workspace/skills/get.rhai", script(&format!("http://{silent}/")));
+    let late = world.run(&["skills", "run", "--name", "get"]);
+    late.failed(1, &["127.0.0.1 did not answer within ", "s, all the time that this request had"]);
+}

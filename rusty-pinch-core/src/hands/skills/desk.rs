@@ -216,7 +216,7 @@ impl<'a> Desk<'a> {
 
 fn failed(method: &str, error: &EgressError) -> String {
     match error {
-        EgressError::Refused { .. } => format!("http {method} is refused: {error}"),
+        EgressError::Refused { url, rule, fix } => format!("http {method} is refused: {url}: {rule}; {fix}"),
         other => format!("http {method} failed: {other}"),
     }
 }
