@@ -167,3 +167,20 @@ fn a_fix_is_told_for_wrong_names_and_not_for_scripts_that_fail() {
     world.run(&["run", "--message", "/skill nope"]).failed(2, &["fix: `rusty-pinch skills list`"]);
     world.run(&["run", "--message", "/tool nope"]).failed(2, &["fix: `rusty-pinch tools list`"]);
 }
+
+#[test]
+fn a_script_without_a_header_is_told_the_header_that_it_needs() {
+    let world = World::new();
+    for (script, line) in [
+        ("fn main() { http_get(\"http://127.0.0.1:9/\") }", "`//! hosts: 127.0.0.1`"),
+        ("fn main() { tool(\"calc\", #{}) }", "`//! tools: calc`"),
+        ("fn main() { state_get(\"x\") }", "`//! state: yes`"),
+    ] {
+        world.write("workspace/skills/bare.rhai", script);
+        let parts = ["the file, which has no header", "`//! description: ", line];
+        world.run(&["skills", "run", "--name", "bare"]).failed(1, &parts);
+        world.write("workspace/skills/bare.rhai", format!("//! description: D\n{script}"));
+        let ran = world.run(&["skills", "run", "--name", "bare"]).failed(1, &[" its header"]);
+        assert!(!ran.stderr.contains("no header"), "{ran:?}");
+    }
+}
