@@ -17,6 +17,7 @@ const HELP: &str = "\
 /help                     this page
 /tools                    the tools
 /tool NAME [ARGS]         run a tool
+/skill NAME [ARGS]        run a skill
 /session                  the last entries of this session
 /approve [TOKEN]          allow the call that waits
 /reject [TOKEN] [REASON]  refuse the call that waits
