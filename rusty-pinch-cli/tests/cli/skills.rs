@@ -184,3 +184,18 @@ fn a_script_without_a_header_is_told_the_header_that_it_needs() {
         assert!(!ran.stderr.contains("no header"), "{ran:?}");
     }
 }
+
+#[test]
+fn a_skill_beyond_the_first_256_files_is_refused_with_that_bound() {
+    let world = World::new();
+    for number in 0..260 {
+        world.write(&format!("workspace/skills/s{number:03}.rhai"), "fn main() { 1 }");
+    }
+    world.ok(&["run", "--message", "/skill s255"]);
+    let typed = world.run(&["run", "--message", "/skill s256"]);
+    let run = world.run(&["skills", "run", "--name", "s256"]);
+    for ran in [typed, run] {
+        let ran = ran.failed(2, &["there is no skill `s256`", "only the first 256 files"]);
+        assert!(ran.stderr.len() < 2_000, "it names them all: {}", ran.stderr);
+    }
+}
