@@ -199,3 +199,11 @@ fn a_skill_beyond_the_first_256_files_is_refused_with_that_bound() {
         assert!(ran.stderr.len() < 2_000, "it names them all: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_file_whose_ending_is_written_in_capitals_is_named() {
+    let world = World::new();
+    world.write("workspace/skills/cap.RHAI", "fn main() { 1 }");
+    world.run(&["skills", "check"]).failed(1, &["\"cap.RHAI\"", "a skill's in `.rhai`; rename the file"]);
+    assert!(world.ok(&["skills", "list"]).stdout.contains("a skill's in `.rhai`"));
+}
