@@ -2,7 +2,7 @@
 
 use rusty_pinch_core::{
     Approval, Event, JournalId, OutcomeStatus, Reply, SessionId, Span, ToolName, Tried, Turn, TurnPath, TurnReport,
-    TurnStatus,
+    TurnStatus, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -16,11 +16,13 @@ const ENTRIES_LOOKED_AT: usize = 16;
 
 /// A turn that ended, or was interrupted by the person.
 pub(crate) struct Ended {
-    pub(crate) report: Option<TurnReport>,
+    report: Option<TurnReport>,
     /// What a terminal shows of the answer already.
     shown: String,
     /// Whether a tool's output is printed without the line that names the tool.
     is_bare: bool,
+    /// Whether it carried out what a person said to a call.
+    is_of_verdict: bool,
 }
 
 /// Runs `turn`, previewing its answer on a terminal, until it ends or Ctrl-C is pressed.
@@ -36,7 +38,8 @@ pub(crate) async fn run(turn: Turn, output: &Output) -> Ended {
         report = turn.report() => Some(report),
         () = interrupted() => None,
     };
-    Ended { report, shown: preview.map(Preview::finish).unwrap_or_default(), is_bare: false }
+    let shown = preview.map(Preview::finish).unwrap_or_default();
+    Ended { report, shown, is_bare: false, is_of_verdict: false }
 }
 
 /// Waits for Ctrl-C; for ever where the system can't tell.
@@ -55,6 +58,8 @@ pub(crate) struct Conclusion {
     pub(crate) approval: Option<Box<Approval>>,
     /// That another provider than the first one answered, and why.
     instead: Option<String>,
+    /// That the call that was approved was refused or failed.
+    missed: Option<Failure>,
 }
 
 /// That another provider than the first answered, for people: they should know whose answer it is.
@@ -64,7 +69,7 @@ fn stood_in(provider: &str, tried: &[Tried]) -> Option<String> {
 }
 
 /// Sorts a report into a conclusion or a failure.
-pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
+async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
     let record = report.record;
     let is_stored = report.position.is_some();
     let failure = |error| Failure::of_turn(record.request_id.clone(), &record.session_id, &error, is_stored);
@@ -94,7 +99,49 @@ pub(crate) async fn conclude(runtime: &Runtime, report: TurnReport) -> Result<Co
     let record = record.redacted(&runtime.output.redactor);
     let instead = stood_in(&record.provider, &record.tried);
     let json = json!({"status": status, "reply": text, "approval": approval, "turn": record});
-    Ok(Conclusion { code, text, json, approval, instead })
+    Ok(Conclusion { code, text, json, approval, instead, missed: None })
+}
+
+/// The same for a turn that carried out a verdict: what came of the call counts, whatever was said about it.
+async fn conclude_verdict(runtime: &Runtime, report: TurnReport) -> Result<Conclusion, Failure> {
+    let missed = match report.position {
+        Some(at) => missed(runtime, &report.record.session_id, Span::From(at, ENTRIES_LOOKED_AT)).await,
+        None => None,
+    };
+    let concluded = conclude(runtime, report).await;
+    let Some(missed) = missed else { return concluded };
+    let Ok(mut conclusion) = concluded else {
+        runtime.output.complain(&missed);
+        return concluded;
+    };
+    if conclusion.code == Code::Done {
+        conclusion.code = missed.code();
+        let status = if conclusion.code == Code::Refused { "refused" } else { "failed" };
+        conclusion.json["status"] = status.into();
+    }
+    conclusion.missed = Some(missed);
+    Ok(conclusion)
+}
+
+/// That the call whose approval opened the turn in `span` was refused or failed.
+async fn missed(runtime: &Runtime, session: &str, span: Span) -> Option<Failure> {
+    let session = SessionId::new(session).ok()?;
+    let page = runtime.agent.store().read(&JournalId::from(&session), span).await.ok()?;
+    let mut entries = page.entries();
+    let Event::Decided { verdict: Verdict::Approved, call: approved, .. } = &entries.next()?.event else {
+        return None;
+    };
+    let outcome = entries.find_map(|entry| match &entry.event {
+        Event::Tool { call, outcome, .. } if *call == approved.id => Some(outcome),
+        _ => None,
+    })?;
+    let (code, did_what) = match outcome.status {
+        OutcomeStatus::Ok => return None,
+        OutcomeStatus::Refused => (Code::Refused, "was refused"),
+        _ => (Code::Failed, "failed"),
+    };
+    let error = format!("the approved call of `{}` {did_what}: {}", approved.name, outcome.content);
+    Some(Failure::new(code, error, None))
 }
 
 async fn was_refused(runtime: &Runtime, session: &str, span: Span) -> bool {
@@ -112,23 +159,31 @@ impl Conclusion {
         }
     }
 
+    /// Tells that the call that was approved was refused or failed.
+    pub(crate) fn tell_missed(&self, output: &Output) {
+        if let Some(missed) = &self.missed {
+            output.complain(missed);
+        }
+    }
+
     /// Tells on standard error who stood in, and that the tool of the turn failed, which is an answer too.
     pub(crate) fn complain(&self, output: &Output) {
         self.tell_stand_in(output);
-        let (did_what, fix) = match self.code {
-            Code::Failed => ("failed", None),
-            Code::Refused => {
-                ("was refused", Some("RUSTY_PINCH_TOOLS_DENIED and the variables beside it say what may run"))
-            }
+        if self.missed.is_some() {
+            return self.tell_missed(output);
+        }
+        let did_what = match self.code {
+            Code::Failed => "failed",
+            Code::Refused => "was refused",
             _ => return,
         };
         let (kind, name, why) = tool_output(&self.text).unwrap_or(("tool", "?", &self.text));
-        let lists = format!("`rusty-pinch {kind}s list` shows the {kind}s and how to call them");
         let whose = format!("the {kind} `{name}` ");
         // A skill that failed says so itself, with its name.
         let says_so = why.get(..whose.len()).is_some_and(|start| start.eq_ignore_ascii_case(&whose));
         let error = if says_so { why.to_owned() } else { format!("{whose}{did_what}: {why}") };
-        output.complain(&Failure::new(self.code, error, Some(fix.unwrap_or(&lists))));
+        // What ran says itself what can be done; wrong names and arguments are told before anything runs.
+        output.complain(&Failure::new(self.code, error, None));
     }
 }
 
@@ -157,14 +212,28 @@ impl Ended {
         Self { is_bare: true, ..self }
     }
 
+    /// Says that the turn carried out a verdict, so that what came of the approved call decides the exit code.
+    pub(crate) fn of_verdict(self) -> Self {
+        Self { is_of_verdict: true, ..self }
+    }
+
+    /// Sorts the turn's report, once, into a conclusion or a failure; none when the turn was interrupted.
+    pub(crate) async fn conclude(&mut self, runtime: &Runtime) -> Option<Result<Conclusion, Failure>> {
+        let report = self.report.take()?;
+        Some(match self.is_of_verdict {
+            true => conclude_verdict(runtime, report).await,
+            false => conclude(runtime, report).await,
+        })
+    }
+
     /// Prints what the turn came to, for verbs that run one turn, and gives the exit code. An interrupted turn goes on
     /// with the command `go_on`.
-    pub(crate) async fn print(self, runtime: &Runtime, go_on: &str) -> Result<Code, Failure> {
+    pub(crate) async fn print(mut self, runtime: &Runtime, go_on: &str) -> Result<Code, Failure> {
         let output = &runtime.output;
-        let Some(report) = self.report else {
+        let Some(concluded) = self.conclude(runtime).await else {
             return Err(interrupted_before(go_on));
         };
-        let conclusion = match conclude(runtime, report).await {
+        let conclusion = match concluded {
             Ok(conclusion) => conclusion,
             Err(failure) => {
                 if !self.shown.is_empty() {
@@ -187,13 +256,18 @@ impl Ended {
     }
 
     /// Prints what a skill gave, as `skills run` does: to programs as JSON.
-    pub(crate) async fn print_skill(self, runtime: &Runtime, skill: &ToolName, go_on: &str) -> Result<Code, Failure> {
+    pub(crate) async fn print_skill(
+        mut self,
+        runtime: &Runtime,
+        skill: &ToolName,
+        go_on: &str,
+    ) -> Result<Code, Failure> {
         if !runtime.output.data_as_json() {
             return self.bare().print(runtime, go_on).await;
         }
         let output = &runtime.output;
-        let Some(report) = self.report else { return Err(interrupted_before(go_on)) };
-        let conclusion = conclude(runtime, report).await?;
+        let Some(concluded) = self.conclude(runtime).await else { return Err(interrupted_before(go_on)) };
+        let conclusion = concluded?;
         let text = tool_output(&conclusion.text).map_or(conclusion.text.as_str(), |(_, _, output)| output);
         output.json(&json!({"output": text, "skill": skill, "status": conclusion.json["status"]}))?;
         conclusion.complain(output);

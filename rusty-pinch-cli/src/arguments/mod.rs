@@ -15,7 +15,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed
-  2  the command line or the message is wrong
+  2  the command line, the message or the arguments of a tool or skill are wrong
   3  the settings are wrong or incomplete
   4  refused by policy, or by a cap on spending
   5  waits for an approval

@@ -26,7 +26,8 @@ pub(crate) async fn run(program: &Program, arguments: Approvals) -> Result<Code,
         }
         Approvals::Settle(arguments) => {
             let token = &arguments.token;
-            turn::run(runtime.agent.settle(token), &runtime.output).await.print(&runtime, &settle(token)).await
+            let ended = turn::run(runtime.agent.settle(token), &runtime.output).await;
+            ended.of_verdict().print(&runtime, &settle(token)).await
         }
     }
 }
@@ -72,15 +73,15 @@ async fn decided(
         }
         return Ok(Code::Done);
     }
-    let ended = turn::run(runtime.agent.settle(token), output).await;
+    let mut ended = turn::run(runtime.agent.settle(token), output).await.of_verdict();
     if !output.data_as_json() {
         return ended.print(runtime, &settle(token)).await;
     }
-    let Some(report) = ended.report else {
+    let Some(concluded) = ended.conclude(runtime).await else {
         let fix = format!("{} carries it out", settle(token));
         return Err(Failure::new(Code::Interrupted, "interrupted after the verdict was given", Some(&fix)));
     };
-    let conclusion = turn::conclude(runtime, report).await?;
+    let conclusion = concluded?;
     output.json(&json!({"status": status, "approval": approval, "settled": conclusion.json}))?;
     conclusion.complain(output);
     Ok(conclusion.code)

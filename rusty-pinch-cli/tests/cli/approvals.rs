@@ -106,3 +106,39 @@ fn a_call_that_is_asked_about_waits_runs_once_when_approved_and_never_when_denie
     assert!(ran.stdout.contains("denied") && !ran.stdout.contains("42"), "{ran:?}");
     assert_eq!(denied.run(&["run", "--message", "/tool calc 1 +", "--json"]).json()["status"], "refused");
 }
+
+/// The token of a call of the skill `held`, which waits with this script.
+fn held(world: &World, script: &str) -> String {
+    world.write("workspace/skills/held.rhai", script);
+    let asked = world.run(&["run", "--message", "/skill held", "--json"]).failed(5, &[]);
+    asked.json()["approval"]["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_call_that_is_refused_or_fails_once_it_is_approved_says_so_and_has_its_code() {
+    let world = World::new().with("RUSTY_PINCH_TOOLS_ASKED", "held");
+    let changed = held(&world, "fn main() { 1 }");
+    world.write("workspace/skills/held.rhai", "fn main() { 2 }");
+    let approve = |token: &str| world.run(&["approvals", "approve", "--token", token]);
+    let parts = ["error: the approved call of `held` was refused: what it would do is no longer what was approved"];
+    let refused = approve(&changed).failed(4, &parts);
+    let json = refused.json();
+    assert_eq!((&json["status"], &json["settled"]["status"]), (&json!("approved"), &json!("refused")), "{json}");
+    // Carried out again, it comes to the same.
+    world.run(&["approvals", "settle", "--token", &changed]).failed(4, &parts);
+
+    let throws = held(&world, "fn main() { throw \"no\" }");
+    let failed =
+        approve(&throws).failed(1, &["error: the approved call of `held` failed: the skill `held` failed at line 1"]);
+    assert_eq!(failed.json()["settled"]["status"], "failed");
+
+    let talked = held(&world, "fn main() { throw \"no\" }");
+    let talk = world.run_with_input(&["repl"], format!("/approve {talked}\n").as_bytes());
+    assert!(talk.stderr.contains("error: the approved call of `held` failed: "), "{talk:?}");
+    let good = held(&world, "fn main() { 3 }");
+    let ran = world.ok(&["approvals", "approve", "--token", &good]);
+    assert_eq!(ran.json()["settled"]["status"], "ok");
+    assert!(!ran.stderr.contains("error: "), "{ran:?}");
+    let rejected = held(&world, "fn main() { 4 }");
+    world.ok(&["approvals", "reject", "--token", &rejected]);
+}

@@ -45,7 +45,14 @@ fn commands_of_the_conversation_are_no_messages() {
     let world = World::new();
     let ran = talk(&world, "/help\n/tools\n/session\n/approve\n/approve yes do it\n/reject ap-12\n/reject no\n");
     assert_eq!((ran.code, ran.stdout.as_str(), ran.turns().len()), (0, "", 0), "{ran:?}");
-    for part in ["Ctrl-D", "model_info - ", "Nothing waits", "\"yes\" is not an approval token", "\"ap-12\" is not"] {
+    for part in [
+        "Ctrl-D",
+        "/skill NAME [ARGS]",
+        "model_info - ",
+        "Nothing waits",
+        "\"yes\" is not an approval token",
+        "\"ap-12\" is not",
+    ] {
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
     }
 }

@@ -135,3 +135,79 @@ fn a_turn_has_the_starter_skills_and_makes_no_folder_for_them() {
     world.ok(&["skills", "check"]);
     assert!(world.path("workspace/skills/units.rhai").exists());
 }
+
+#[test]
+fn arguments_that_do_not_fit_are_bad_usage_in_every_form_and_nothing_runs() {
+    let world = World::new();
+    world.write("workspace/skills/coffee.rhai", DICE);
+    for args in ["abc", "", "3.5", r#"{"cups": "9"}"#, r#"{"cup": 9}"#, "{}", "{cups: 9}"] {
+        world
+            .run(&["skills", "run", "--name", "coffee", "--args", args])
+            .failed(2, &["error: ", "/skill coffee <cups>"]);
+        for kind in ["skill", "tool"] {
+            let message = format!("/{kind} coffee {args}");
+            world.run(&["run", "--message", &message]).failed(2, &["/skill coffee <cups>"]);
+        }
+    }
+    world
+        .run(&["run", "--message", r#"/tool calc {"expression": 5}"#])
+        .failed(2, &["must be text, but it is the number 5"]);
+    assert_eq!(world.ok(&["session"]).json(), json!([]), "nothing is stored, so nothing ran");
+    let lines = world.ok(&["skills", "run", "--name", "textstat", "--args", r#"{"text": "a\nb\tc"}"#]).json();
+    assert!(lines["output"].as_str().unwrap().contains("2 lines"), "{lines}");
+}
+
+#[test]
+fn a_fix_is_told_for_wrong_names_and_not_for_scripts_that_fail() {
+    let world = World::new().with("RUSTY_PINCH_TOOLS_DENIED", "units");
+    world.write("workspace/skills/throws.rhai", "fn main() { throw \"no\" }");
+    world.write("workspace/skills/reaches.rhai", "//! description: D\nfn main() { http_get(\"https://a.example/\") }");
+    for (name, args, code) in [("throws", "", 1), ("reaches", "", 1), ("units", "1 km mi", 4), ("weather", "{", 2)] {
+        let ran = world.run(&["skills", "run", "--name", name, "--args", args]).failed(code, &["error: "]);
+        assert!(!ran.stderr.contains("fix: "), "{ran:?}");
+    }
+    let page = world.run(&["run", "--message", "/tool web_fetch http://127.0.0.1:9/"]).failed(1, &["to open it, set"]);
+    assert!(!page.stderr.contains("fix: "), "{page:?}");
+    world.run(&["run", "--message", "/skill nope"]).failed(2, &["fix: `rusty-pinch skills list`"]);
+    world.run(&["run", "--message", "/tool nope"]).failed(2, &["fix: `rusty-pinch tools list`"]);
+}
+
+#[test]
+fn a_script_without_a_header_is_told_the_header_that_it_needs() {
+    let world = World::new();
+    for (script, line) in [
+        ("fn main() { http_get(\"http://127.0.0.1:9/\") }", "`//! hosts: 127.0.0.1`"),
+        ("fn main() { tool(\"calc\", #{}) }", "`//! tools: calc`"),
+        ("fn main() { state_get(\"x\") }", "`//! state: yes`"),
+    ] {
+        world.write("workspace/skills/bare.rhai", script);
+        let parts = ["the file, which has no header", "`//! description: ", line];
+        world.run(&["skills", "run", "--name", "bare"]).failed(1, &parts);
+        world.write("workspace/skills/bare.rhai", format!("//! description: D\n{script}"));
+        let ran = world.run(&["skills", "run", "--name", "bare"]).failed(1, &[" its header"]);
+        assert!(!ran.stderr.contains("no header"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_skill_beyond_the_first_256_files_is_refused_with_that_bound() {
+    let world = World::new();
+    for number in 0..260 {
+        world.write(&format!("workspace/skills/s{number:03}.rhai"), "fn main() { 1 }");
+    }
+    world.ok(&["run", "--message", "/skill s255"]);
+    let typed = world.run(&["run", "--message", "/skill s256"]);
+    let run = world.run(&["skills", "run", "--name", "s256"]);
+    for ran in [typed, run] {
+        let ran = ran.failed(2, &["there is no skill `s256`", "only the first 256 files"]);
+        assert!(ran.stderr.len() < 2_000, "it names them all: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_file_whose_ending_is_written_in_capitals_is_named() {
+    let world = World::new();
+    world.write("workspace/skills/cap.RHAI", "fn main() { 1 }");
+    world.run(&["skills", "check"]).failed(1, &["\"cap.RHAI\"", "a skill's in `.rhai`; rename the file"]);
+    assert!(world.ok(&["skills", "list"]).stdout.contains("a skill's in `.rhai`"));
+}

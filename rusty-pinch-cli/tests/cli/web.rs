@@ -44,7 +44,7 @@ fn a_page_that_the_operator_opened_is_fetched_and_no_proxy_is_asked() {
     }
     assert_eq!((fetched.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (3, 0));
     let doctor = world.ok(&["doctor"]);
-    assert!(doctor.stdout.contains("egress_allow") && doctor.stdout.contains("127.0.0.1/32"), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains(&format!("egress_allow: {page}\n")), "{}", doctor.stdout);
 }
 
 #[test]
@@ -66,4 +66,22 @@ fn what_nobody_opened_is_refused_with_the_way_to_open_it() {
     assert_eq!(fetched.load(Ordering::SeqCst), 0);
     let listed = world.ok(&["tools", "list"]);
     assert!(listed.stdout.contains("web_fetch"), "{}", listed.stdout);
+}
+
+#[test]
+fn a_skill_hears_once_that_it_is_refused_and_a_limit_that_holds() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let world = World::new()
+        .with("RUSTY_PINCH_EGRESS_ALLOW", &silent.to_string())
+        .with("RUSTY_PINCH_SKILL_HTTP_TIMEOUT_SECS", "1");
+    let script = |url: &str| format!("//! description: D\n//! hosts: 127.0.0.1\nfn main() {{ http_get(\"{url}\") }}");
+    world.write("workspace/skills/get.rhai", script("http://127.0.0.1:9/"));
+    let refused = world.run(&["skills", "run", "--name", "get"]);
+    let error = refused.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    assert_eq!(error.matches("refused").count(), 1, "{refused:?}");
+    assert!(error.contains("http GET is refused: http://127.0.0.1:9/: port 9 is not open"), "{refused:?}");
+    world.write("workspace/skills/get.rhai", script(&format!("http://{silent}/")));
+    let late = world.run(&["skills", "run", "--name", "get"]);
+    late.failed(1, &["127.0.0.1 did not answer within ", "s, all the time that this request had"]);
 }

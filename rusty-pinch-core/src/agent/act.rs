@@ -141,7 +141,7 @@ impl Parts {
         let approval = approval::ask(&*self.store, question).await?;
         if approval.decision.is_some() || self.clock.now() >= approval.expires {
             // Asked before a crash, and over by now: nobody could approve it any more.
-            let content = format!("its approval ended at {}", approval.expires);
+            let content = format!("its approval ended at {}; ask for the action again", approval.expires);
             close(tape, call, CallOutcome { status: OutcomeStatus::Refused, content });
             return Ok(());
         }
@@ -164,16 +164,16 @@ impl Parts {
         token: &ApprovalToken,
     ) -> Result<Option<Cleared>, TurnError> {
         let refusal = match approval::find(&*self.store, token).await? {
-            None => Some("its approval is gone".to_owned()),
+            None => Some("its approval is gone; ask for the action again".to_owned()),
             Some((approval, _)) if !approval.is_approved() => Some("it was not approved".to_owned()),
             Some((approval, _)) if self.clock.now() >= approval.expires => {
-                Some(format!("its approval ended at {}", approval.expires))
+                Some(format!("its approval ended at {}; ask for the action again", approval.expires))
             }
             Some((approval, _)) if approval.digest != approval::digest(&tape.session, spec, call, &assessment) => {
-                Some("what it would do is no longer what was approved".to_owned())
+                Some("what it would do is no longer what was approved; ask for the action again".to_owned())
             }
             Some((approval, _)) if tape.may_have_begun(token, approval.journal_end).await? => {
-                Some("it may have run under this approval before".to_owned())
+                Some("it may have run under this approval before; look whether it took effect".to_owned())
             }
             // Who is behind it was the approver's to weigh; what is denied stays denied.
             Some(_) => match judge(spec, call, &assessment, &CallOrigin::Owner, &self.grants) {

@@ -32,6 +32,8 @@ impl Default for Limits {
 
 /// Calls of one completion that are kept; what a model asks for beyond them is dropped.
 pub(super) const CALLS_PER_COMPLETION_MAX: usize = 16;
+/// The most names of tools that an error tells when none of them was meant.
+pub(super) const NAMES_TOLD_MAX: usize = 32;
 /// The longest output of a call that is kept, in bytes.
 pub(super) const OUTCOME_BYTES_MAX: usize = 64 * 1024;
 /// Lines read at first, and at a time when more are needed.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::compact;
 use super::history::{Progress, TurnState};
-use super::limits::CALLS_PER_COMPLETION_MAX;
+use super::limits::{CALLS_PER_COMPLETION_MAX, NAMES_TOLD_MAX};
 use super::loop_guard::Seen;
 use super::prompt::TooLong;
 use super::reply::TurnError;
@@ -57,9 +57,16 @@ pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<
         None => {
             let available: Vec<&str> = tools.iter().filter(fits).map(|spec| spec.name.as_str()).collect();
             let (kind, name) = (command.kind, command.name.clone());
-            Err(TurnError::UnknownTool { kind, name, available: available.join(", ") })
+            Err(TurnError::UnknownTool { kind, name, available: some_of(&available) })
         }
     }
+}
+
+/// The first of `names`, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    let (told, untold) = names.split_at(names.len().min(NAMES_TOLD_MAX));
+    let told = told.join(", ");
+    if untold.is_empty() { told } else { format!("{told} and {} more", untold.len()) }
 }
 
 async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId, seen: &[Seen]) -> Result<Completion, TurnError> {

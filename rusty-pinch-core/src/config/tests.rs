@@ -74,7 +74,7 @@ fn every_variable_refuses_what_breaks_its_rule_and_says_so() {
         let bad = match variable.kind {
             Kind::Integer { max, .. } => vec!["x".to_owned(), "-1".into(), "1.5".into(), (max + 1).to_string()],
             Kind::Usd => ["x", "-1", "1,5", "$1", "1e3", "0.0000001", "1000000.01"].map(str::to_owned).to_vec(),
-            Kind::List => vec!["calc,No Such".to_owned(), "../x".into()],
+            Kind::List | Kind::Targets => vec!["calc,No Such".to_owned(), "../x".into()],
             Kind::Boolean | Kind::Choice(_) | Kind::Choices(_) => vec!["Y".to_owned(), "enabled".into()],
             Kind::Url => vec!["example.com".to_owned(), "https://user@host".into()],
             _ => vec!["a\nb".to_owned(), "a\u{1b}[31m".into(), "x".repeat(5000)],

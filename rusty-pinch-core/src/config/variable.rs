@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Choices(&'static [&'static str]),
     /// Names, separated by commas.
     List,
+    /// Hosts, addresses and ranges with their ports, separated by commas.
+    Targets,
     /// A program's arguments, separated by blanks. Set but empty means none.
     Words,
     /// Codex accounts. Never shown: a key may stand there by mistake.
@@ -86,6 +88,9 @@ impl Kind {
                 format!("one of {}, or several of them in order, separated by commas", quoted(words))
             }
             Self::List => "names separated by commas".to_owned(),
+            Self::Targets => {
+                "targets such as `host:port`, `address:port` or `range/bits:port`, separated by commas".to_owned()
+            }
             Self::Words => "arguments separated by blanks; empty for none".to_owned(),
             Self::Accounts => "accounts `id|api_key_env|max_requests|model`, entries apart by `;`".to_owned(),
             Self::VariableName => "the name of a variable: capital letters, digits and `_`".to_owned(),
@@ -106,7 +111,7 @@ impl Kind {
             Self::Url => "URL",
             Self::Choice(_) => "choice",
             Self::Choices(_) => "choices",
-            Self::List => "list",
+            Self::List | Self::Targets => "list",
             Self::Words => "arguments",
             Self::Accounts => "accounts",
             Self::VariableName => "variable name",

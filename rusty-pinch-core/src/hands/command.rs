@@ -43,12 +43,26 @@ pub enum CommandError {
         character: char,
     },
     /// The arguments begin like JSON and are none.
-    #[error("the arguments of `{tool}` begin with `{{` but are not a JSON object: {why}")]
+    #[error(
+        "the arguments of `{tool}` begin with `{{` but are not a JSON object: {why}; correct them, or write `{usage}`"
+    )]
     NotJson {
         /// The tool.
         tool: ToolName,
         /// What the reader of JSON says.
         why: String,
+        /// How the tool is called.
+        usage: String,
+    },
+    /// The arguments are none that the tool takes.
+    #[error("the arguments of `{tool}` don't fit: {why}; correct them, or write `{usage}`")]
+    Unfit {
+        /// The tool.
+        tool: ToolName,
+        /// What does not fit.
+        why: String,
+        /// How the tool is called.
+        usage: String,
     },
     /// There are arguments, but the tool takes none this way.
     #[error("{given} is more than `{usage}` takes; leave it out, or give the arguments as a JSON object")]
@@ -180,11 +194,11 @@ impl ToolCommand {
     /// [`ToolSpec::positional`], where the last parameter takes the rest.
     ///
     /// # Errors
-    /// [`CommandError`] when the text is broken JSON, or a word is missing, left over or not what its parameter takes.
+    /// [`CommandError`] when the text is broken JSON, or a word or a field is missing, left over or not what its
+    /// parameter takes.
     pub fn arguments(&self, spec: &ToolSpec) -> Result<Value, CommandError> {
         if self.args.starts_with('{') {
-            return serde_json::from_str(&self.args)
-                .map_err(|error| CommandError::NotJson { tool: self.name.clone(), why: error.to_string() });
+            return self.json_arguments(spec);
         }
         let mut arguments = Map::new();
         let mut rest = self.args.as_str();
@@ -209,7 +223,26 @@ impl ToolCommand {
                 expected: schema::expected(property(spec, parameter)),
                 usage: spec.usage(),
             }),
-            None => Ok(Value::Object(arguments)),
+            None => self.fitted(spec, Value::Object(arguments)),
+        }
+    }
+
+    fn json_arguments(&self, spec: &ToolSpec) -> Result<Value, CommandError> {
+        match serde_json::from_str(&self.args) {
+            Ok(arguments) => self.fitted(spec, arguments),
+            Err(error) => {
+                let (tool, usage) = (self.name.clone(), spec.usage());
+                Err(CommandError::NotJson { tool, why: error.to_string(), usage })
+            }
+        }
+    }
+
+    /// `arguments`, when the tool takes them.
+    fn fitted(&self, spec: &ToolSpec, arguments: Value) -> Result<Value, CommandError> {
+        let (tool, usage) = (self.name.clone(), spec.usage());
+        match schema::misfit(&spec.parameters, &schema::without_nulls(&spec.parameters, &arguments)) {
+            Some(why) => Err(CommandError::Unfit { tool, why, usage }),
+            None => Ok(arguments),
         }
     }
 }

@@ -142,7 +142,15 @@ fn mismatch(property: &Value, value: &Value) -> Option<String> {
     let right_type = types.is_empty() || types.iter().any(|name| is_a(value, name));
     let options = property.get("enum").and_then(Value::as_array);
     let right_option = options.is_none_or(|options| options.contains(value));
-    (!right_type || !right_option).then(|| expected(property))
+    if !right_type || !right_option {
+        return Some(expected(property));
+    }
+    let (number, bound) = (value.as_f64()?, |key: &str| property.get(key).and_then(Value::as_f64));
+    if let Some(least) = bound("minimum").filter(|least| number < *least) {
+        return Some(format!("{} of at least {least}", expected(property)));
+    }
+    let most = bound("maximum").filter(|most| number > *most)?;
+    Some(format!("{} of at most {most}", expected(property)))
 }
 
 /// The JSON types that `property` takes; none when it does not say.
@@ -276,6 +284,7 @@ mod tests {
             ("title", json!(5), "`title` must be text, but it is the number 5"),
             ("count", json!("x"), "`count` must be a whole number, but it is the text \"x\""),
             ("count", json!(1.5), "`count` must be a whole number, but it is the number 1.5"),
+            ("count", json!(-1), "`count` must be a whole number of at least 0, but it is the number -1"),
             ("mode", json!("warp"), "`mode` must be one of \"fast\", \"slow\", but it is the text \"warp\""),
             ("colour", json!(1), "\"colour\" is not an argument of it; its arguments are"),
         ] {
@@ -285,6 +294,9 @@ mod tests {
             assert!(said.starts_with(says), "{said}");
         }
         assert!(misfit(&schema, &json!({"title": "t"})).unwrap().contains("is missing"));
+        let small = json!({"properties": {"n": {"type": "number", "maximum": 3}}});
+        assert_eq!(misfit(&small, &json!({"n": 3})), None);
+        assert!(misfit(&small, &json!({"n": 3.5})).unwrap().starts_with("`n` must be a number of at most 3,"));
         assert!(misfit(&schema, &json!("{bad json")).unwrap().contains("not valid JSON"));
         assert!(misfit(&schema, &json!([1])).unwrap().contains("a list"));
     }

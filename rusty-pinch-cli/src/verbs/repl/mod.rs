@@ -11,12 +11,13 @@ use self::lines::{Input, Lines};
 use super::{approvals, session, tools};
 use crate::failure::{Code, Failure};
 use crate::program::{Program, Runtime};
-use crate::turn;
+use crate::turn::{self, Ended};
 
 const HELP: &str = "\
 /help                     this page
 /tools                    the tools
 /tool NAME [ARGS]         run a tool
+/skill NAME [ARGS]        run a skill
 /session                  the last entries of this session
 /approve [TOKEN]          allow the call that waits
 /reject [TOKEN] [REASON]  refuse the call that waits
@@ -147,7 +148,10 @@ impl Repl<'_> {
             Ok::<_, Failure>(Ok(token))
         });
         match decided {
-            Ok(Ok(token)) => self.answer(agent.settle(&token)),
+            Ok(Ok(token)) => {
+                let ended = self.tokio.block_on(turn::run(agent.settle(&token), &self.runtime.output));
+                self.told(ended.of_verdict())
+            }
             Ok(Err(why)) => self.show(&why),
             Err(failure) => self.complain(&failure).map(|()| Next::GoOn),
         }
@@ -166,17 +170,25 @@ impl Repl<'_> {
 
     /// Runs a turn and shows what came of it. A turn that fails ends nothing but itself.
     fn answer(&mut self, turn: Turn) -> Result<Next, Failure> {
+        let ended = self.tokio.block_on(turn::run(turn, &self.runtime.output));
+        self.told(ended)
+    }
+
+    fn told(&mut self, mut ended: Ended) -> Result<Next, Failure> {
         let output = &self.runtime.output;
-        let mut ended = self.tokio.block_on(turn::run(turn, output));
-        let Some(report) = ended.report.take() else {
+        let Some(concluded) = self.tokio.block_on(ended.conclude(self.runtime)) else {
             output.aside("\n(interrupted)")?;
             return Ok(if self.is_person { Next::GoOn } else { Next::Leave(Code::Interrupted) });
         };
-        match self.tokio.block_on(turn::conclude(self.runtime, report)) {
-            Ok(conclusion) if output.json => output.json_line(&conclusion.json)?,
+        match concluded {
+            Ok(conclusion) if output.json => {
+                output.json_line(&conclusion.json)?;
+                conclusion.tell_missed(output);
+            }
             Ok(conclusion) => {
                 output.text(&ended.rest_of(&conclusion.text))?;
                 conclusion.tell_stand_in(output);
+                conclusion.tell_missed(output);
                 if let Some(approval) = conclusion.approval {
                     output.aside("Type /approve to run it, or /reject and why.")?;
                     self.waiting = Some(approval.token);

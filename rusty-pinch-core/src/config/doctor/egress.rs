@@ -17,6 +17,13 @@ pub(super) fn report(report: &mut Report, settings: &EgressSettings) {
                 format!("skills and `web_fetch` may reach {target}, which is a large part of all addresses"),
                 "name the hosts or the network that are meant in RUSTY_PINCH_EGRESS_ALLOW",
             ),
+            _ if target.holds_metadata() => Check::warning(
+                "egress",
+                format!(
+                    "skills and `web_fetch` may reach {target}, which has addresses at which clouds hand out credentials"
+                ),
+                "name the hosts that are meant in RUSTY_PINCH_EGRESS_ALLOW; a name never opens those addresses",
+            ),
             _ => Check::note("egress", format!("skills and `web_fetch` may reach {target} (RUSTY_PINCH_EGRESS_ALLOW)")),
         });
     }

@@ -108,11 +108,23 @@ fn every_opened_target_is_told() {
     assert_eq!(notes.count(), 2);
     let wide = report(dir.path(), &[(name, "128.0.0.0/1")], Some(&missing()));
     assert!(wide.status() == CheckStatus::Warning && worst(&wide).contains("128.0.0.0/1"), "{}", worst(&wide));
+    for metadata in ["169.254.169.254:80", "fd00::/8"] {
+        let found = report(dir.path(), &[(name, metadata)], Some(&missing()));
+        assert!(worst(&found).contains(metadata) && worst(&found).contains("credentials"), "{}", worst(&found));
+        assert_eq!(found.status(), CheckStatus::Warning);
+    }
+    let single = report(dir.path(), &[(name, "127.0.0.1:18081,[::1]:1")], Some(&missing()));
+    assert_eq!((single.status(), fact(&single, "egress_allow")), (CheckStatus::Ok, "127.0.0.1:18081,[::1]:1"));
     let closed = report(dir.path(), &[], Some(&missing()));
     assert_eq!((fact(&closed, "egress_allow"), fact(&closed, "skill_http_timeout_secs")), ("<none>", "20"));
     for (name, value, part) in [
         (name, "nas.local", "`nas.local` is none: a name needs its port, such as nas.local:443"),
         (name, "0.0.0.0/0", "it holds every address"),
+        (
+            name,
+            "127.1:18081",
+            "`host:port`, `address:port` or `range/bits:port`, separated by commas; `127.1:18081` is",
+        ),
         ("RUSTY_PINCH_SKILL_HTTP_TIMEOUT_SECS", "0", "a whole number from 1 to 600"),
     ] {
         let wrong = report(dir.path(), &[(name, value)], Some(&missing()));

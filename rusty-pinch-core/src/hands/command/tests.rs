@@ -98,6 +98,8 @@ fn words_fill_the_parameters_in_order_and_the_last_takes_the_rest() {
         Ok(json!({"count": 5, "ratio": 0.5, "mode": "fast", "loud": true, "text": "two  words"}))
     );
     assert_eq!(arguments(r#"{"count": 1, "text": "{"}"#), Ok(json!({"count": 1, "text": "{"})));
+    let lines = json!({"count": 1, "loud": null, "text": "a\nb\tc"});
+    assert_eq!(arguments(r#"{"count": 1, "loud": null, "text": "a\nb\tc"}"#), Ok(lines));
 }
 
 #[test]
@@ -107,11 +109,19 @@ fn words_that_do_not_fit_are_named_with_the_usage() {
         ("many", "`count` must be a whole number, but it is \"many\""),
         ("5.5", "`count` must be a whole number"),
         ("NaN", "`count` must be a whole number"),
+        ("-5", "`count` must be a whole number of at least 0, but it is the number -5"),
         ("5 NaN", "`ratio` must be a number"),
         ("5 inf", "`ratio` must be a number"),
         ("5 1 warp", "`mode` must be one of \"fast\", \"slow\""),
         ("5 1 fast maybe", "`loud` must be true or false"),
         ("{count: 1}", "not a JSON object"),
+        ("{count: 1}", "correct them, or write `/tool t <count> "),
+        (
+            r#"{"count": "1"}"#,
+            "the arguments of `t` don't fit: `count` must be a whole number, but it is the text \"1\"",
+        ),
+        (r#"{"count": 1, "colour": 2}"#, "\"colour\" is not an argument of it"),
+        (r#"{"mode": "fast"}"#, "`count` is missing"),
     ] {
         let said = arguments(args).unwrap_err();
         assert!(said.contains(says), "{args}: {said}");

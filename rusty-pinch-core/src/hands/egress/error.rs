@@ -23,7 +23,7 @@ pub enum EgressError {
         detail: String,
     },
     /// The answer is larger than its bound.
-    #[error("the answer of {host} is larger than {what}; ask for less")]
+    #[error("the answer of {host} is larger than {what}, so none of it is taken")]
     TooLarge {
         /// The host.
         host: String,

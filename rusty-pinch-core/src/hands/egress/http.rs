@@ -140,7 +140,8 @@ impl Egress for HttpEgress {
         let host = hop.target.host().to_owned();
         let left = request.deadline.since(parts.clock.now());
         let what = if left < parts.limits.total {
-            "the time that its caller had left".to_owned()
+            // A caller's own limit and the end of its work look the same from here.
+            format!("{:?}, all the time that this request had", to_the_millisecond(left))
         } else {
             format!("{:?} in all", parts.limits.total)
         };
@@ -240,6 +241,12 @@ fn encoded(hop: &Hop) -> Result<Request<Full<Bytes>>, EgressError> {
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     Ok(request)
+}
+
+/// `time` rounded up: what is left of a limit is a little less than the limit.
+fn to_the_millisecond(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// Ends when a server that was reached has been silent for too long.

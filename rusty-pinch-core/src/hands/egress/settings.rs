@@ -13,10 +13,11 @@ pub(super) const ALLOW_NAME: &str = "RUSTY_PINCH_EGRESS_ALLOW";
 
 const ALLOW: Variable = Variable::new(
     ALLOW_NAME,
-    Kind::List,
+    Kind::Targets,
     "Targets in private networks, or on other ports than 80 and 443, that skills and `web_fetch` may reach: \
-     `host:port`, or a range of addresses such as `192.168.1.0/24` (ports 80 and 443) or `10.0.0.0/8:8080`. A name \
-     opens private and loopback addresses, never link-local or cloud metadata ones.",
+     `host:port`, `address:port` (`[::1]:8080` for IPv6), or a range of addresses such as `192.168.1.0/24` (ports 80 and \
+     443), `10.0.0.0/8:8080` or `[fd00::/8]:8080`. A name opens private and loopback addresses, never link-local or \
+     cloud metadata ones.",
 )
 .otherwise("none");
 
@@ -90,6 +91,18 @@ pub struct OpenedTargetError {
     why: &'static str,
 }
 
+/// Ranges with the addresses at which clouds answer with credentials: link-local ones, also behind NAT64, and those of
+/// single clouds.
+const METADATA: [(IpAddr, u8); 7] = [
+    (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+    (IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), 32),
+    (IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), 32),
+    (IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), 128),
+    (IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), 128),
+    (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+    (IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xa9fe, 0)), 112),
+];
+
 impl OpenedTarget {
     /// Whether `address` on `port` is in this range. A name holds no addresses.
     #[cfg(any(test, feature = "http"))]
@@ -97,6 +110,13 @@ impl OpenedTarget {
         let Self::Range { base, bits, port } = self else { return false };
         let fits = port.map_or(matches!(on, 80 | 443), |port| port == on);
         fits && in_range(address, *base, *bits)
+    }
+
+    /// Whether this is a range with an address at which clouds answer with credentials. A name never opens those.
+    pub(crate) fn holds_metadata(&self) -> bool {
+        let Self::Range { base, bits, .. } = self else { return false };
+        // Of two ranges that overlap, one is in the other.
+        METADATA.iter().any(|(metadata, shared)| in_range(*base, *metadata, (*bits).min(*shared)))
     }
 
     /// Whether this is `host` on `port`.
@@ -107,7 +127,6 @@ impl OpenedTarget {
 }
 
 /// Whether the first `bits` of both addresses are the same.
-#[cfg(any(test, feature = "http"))]
 pub(super) fn in_range(address: IpAddr, base: IpAddr, bits: u8) -> bool {
     let (address, base, width) = match (address, base) {
         (IpAddr::V4(address), IpAddr::V4(base)) => (address.to_bits().into(), base.to_bits().into(), 32),
@@ -126,16 +145,22 @@ impl FromStr for OpenedTarget {
         if text.contains("://") || text.contains('@') {
             return Err(fail("give host:port or a range, not a URL"));
         }
-        let (place, port) = split(text).ok_or_else(|| fail("its port must be a number from 1 to 65535"))?;
+        let brackets = "an IPv6 address with a port stands in brackets, with its bits: `[::1]:8080`, `[fd00::/8]:8080`";
+        let (place, port) = split(text).ok_or_else(|| {
+            let is_open = text.starts_with('[') && !text.contains("]:");
+            fail(if is_open { brackets } else { "its port must be a number from 1 to 65535" })
+        })?;
         let (host, bits) = match place.split_once('/') {
             Some((host, bits)) => (host, Some(bits)),
             None => (place, None),
         };
         match (host.parse::<IpAddr>(), bits) {
+            (Ok(IpAddr::V6(_)), Some(bits)) if bits.contains(':') => Err(fail(brackets)),
             (Ok(base), bits) => range(base, bits, port).map_err(fail),
+            (Err(_), _) if host.contains(':') => Err(fail(brackets)),
             (Err(_), Some(_)) => Err(fail("a range begins with an address, such as 192.168.1.0/24")),
             (Err(_), None) => {
-                let host = name(host).ok_or_else(|| fail("a host is a name of letters, digits, `-` and dots"))?;
+                let host = name(host).map_err(fail)?;
                 let port = port.ok_or_else(|| fail("a name needs its port, such as nas.local:443"))?;
                 Ok(Self::Name { host, port })
             }
@@ -160,7 +185,7 @@ fn split(text: &str) -> Option<(&str, Option<u16>)> {
 }
 
 fn range(base: IpAddr, bits: Option<&str>, port: Option<u16>) -> Result<OpenedTarget, &'static str> {
-    let width = if base.is_ipv4() { 32 } else { 128 };
+    let width = width(base);
     let bits = match bits {
         Some(bits) => bits.parse::<u8>().ok().filter(|bits| *bits <= width).ok_or("its bits don't fit its address")?,
         None => width,
@@ -175,6 +200,11 @@ fn range(base: IpAddr, bits: Option<&str>, port: Option<u16>) -> Result<OpenedTa
         return Err("bits behind its prefix are set; give the first address of the range");
     }
     Ok(OpenedTarget::Range { base, bits, port })
+}
+
+/// How many bits an address like `address` has.
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// The first address of the range that `address` is in.
@@ -192,24 +222,34 @@ fn network(address: IpAddr, bits: u8) -> IpAddr {
 }
 
 /// `text` as a host's name, in lower case and without a dot at its end.
-fn name(text: &str) -> Option<String> {
+fn name(text: &str) -> Result<String, &'static str> {
     let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let is_label = |label: &str| {
         let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         plain && (1..=63).contains(&label.len())
     };
-    // A name that ends in a number would be read as an address.
-    let ends_in_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    (text.len() <= 253 && text.split('.').all(is_label) && !ends_in_number).then_some(text)
+    if text.len() > 253 || !text.split('.').all(is_label) {
+        return Err("a host is a name of letters, digits, `-` and dots");
+    }
+    // It would be read as an address: `127.1` is 127.0.0.1 to many programs.
+    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("a host that ends in a number is an IPv4 address, and that is written whole, such as 127.0.0.1");
+    }
+    Ok(text)
 }
 
 impl fmt::Display for OpenedTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { host, port } => write!(f, "{host}:{port}"),
-            Self::Range { base: IpAddr::V6(base), bits, port: Some(port) } => write!(f, "[{base}/{bits}]:{port}"),
-            Self::Range { base, bits, port: Some(port) } => write!(f, "{base}/{bits}:{port}"),
-            Self::Range { base, bits, port: None } => write!(f, "{base}/{bits}"),
+        let (base, bits, port) = match self {
+            Self::Name { host, port } => return write!(f, "{host}:{port}"),
+            Self::Range { base, bits, port } => (base, bits, port),
+        };
+        let is_single = *bits == width(*base);
+        let place = if is_single { base.to_string() } else { format!("{base}/{bits}") };
+        match port {
+            Some(port) if base.is_ipv6() => write!(f, "[{place}]:{port}"),
+            Some(port) => write!(f, "{place}:{port}"),
+            None => f.write_str(&place),
         }
     }
 }
@@ -223,13 +263,15 @@ mod tests {
         for (text, shown) in [
             ("localhost:8080", "localhost:8080"),
             ("NAS.local.:443", "nas.local:443"),
-            ("127.0.0.1:9", "127.0.0.1/32:9"),
+            ("127.0.0.1:9", "127.0.0.1:9"),
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("10.0.0.0/8:8080", "10.0.0.0/8:8080"),
-            ("192.168.1.7", "192.168.1.7/32"),
-            ("[::1]:8080", "[::1/128]:8080"),
+            ("192.168.1.7", "192.168.1.7"),
+            ("[::1]:8080", "[::1]:8080"),
             ("[fd00::/8]:1", "[fd00::/8]:1"),
+            ("[::1/128]:1", "[::1]:1"),
             ("fd00::/8", "fd00::/8"),
+            ("::1/128", "::1"),
         ] {
             let target: OpenedTarget = text.parse().unwrap();
             assert_eq!(target.to_string(), shown);
@@ -247,15 +289,42 @@ mod tests {
             ("10.0.0.5/8", "first address"),
             ("10.0.0.0/33", "don't fit"),
             ("nas.local/24", "begins with an address"),
-            ("256.1.1.1:80", "letters, digits"),
+            ("256.1.1.1:80", "written whole"),
+            ("127.1:18081", "an IPv4 address, and that is written whole"),
+            ("2130706433:80", "written whole"),
+            ("::1/128:18081", "in brackets, with its bits"),
+            ("::1:18081", "in brackets"),
+            ("[::1]/128:18081", "in brackets, with its bits"),
+            ("[::1]:0", "from 1 to 65535"),
             ("na s:80", "letters, digits"),
             (":80", "letters, digits"),
             ("::ffff:10.0.0.0/104", "as an IPv4"),
-            ("[::1:80", "from 1 to 65535"),
+            ("[::1:80", "in brackets"),
             ("*:80", "letters, digits"),
         ] {
             let error = text.parse::<OpenedTarget>().unwrap_err().to_string();
             assert!(error.contains(part) && error.contains(text), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn ranges_with_addresses_of_cloud_metadata_are_known() {
+        let holds = |text: &str| text.parse::<OpenedTarget>().unwrap().holds_metadata();
+        for text in [
+            "169.254.169.254:80",
+            "169.254.0.0/16",
+            "169.254.169.0/24:8080",
+            "168.0.0.0/7",
+            "100.64.0.0/10",
+            "[fd00:ec2::254]:80",
+            "fd00::/8",
+            "fe80::/64",
+            "64:ff9b::/96",
+        ] {
+            assert!(holds(text), "{text}");
+        }
+        for text in ["metadata.internal:80", "127.0.0.1:80", "10.0.0.0/8", "192.168.0.0/16", "fd12::/16", "[::1]:80"] {
+            assert!(!holds(text), "{text}");
         }
     }
 

@@ -172,7 +172,7 @@ impl<'a> Desk<'a> {
     async fn tool(&self, name: &str, arguments: Value) -> HostReply {
         let refused = |why: &str| Err(format!("the tool `{name}` is refused: {why}"));
         if !self.skill.manifest.tools.iter().any(|tool| tool.as_str() == name) {
-            return refused("it is not declared; its owner adds it to the line `//! tools:` of the header");
+            return refused(&format!("it is not declared; {}", permit::declaring(&self.skill.manifest, "tools", name)));
         }
         let tools = self.around.hands.tools();
         let Some(spec) = tools.iter().find(|spec| spec.name.as_str() == name) else {
@@ -203,7 +203,10 @@ impl<'a> Desk<'a> {
 
     async fn state(&self, key: &str, value: Option<Value>) -> HostReply {
         if !self.skill.manifest.keeps_state {
-            let fix = "its owner adds the line `//! state: yes` to its header";
+            let fix = match self.skill.manifest.has_header {
+                true => "its owner adds the line `//! state: yes` to its header".to_owned(),
+                false => permit::declaring(&self.skill.manifest, "state", "yes"),
+            };
             return Err(format!("keeping values is refused: it is not declared; {fix}"));
         }
         let store = &*self.around.store;
@@ -216,7 +219,7 @@ impl<'a> Desk<'a> {
 
 fn failed(method: &str, error: &EgressError) -> String {
     match error {
-        EgressError::Refused { .. } => format!("http {method} is refused: {error}"),
+        EgressError::Refused { url, rule, fix } => format!("http {method} is refused: {url}: {rule}; {fix}"),
         other => format!("http {method} failed: {other}"),
     }
 }

@@ -8,7 +8,7 @@ use crate::hands::egress::hosts::{covers, shown};
 /// Why a skill may not make this request; none when it may.
 pub(super) fn refusal(manifest: &Manifest, method: &str, url: &str) -> Option<String> {
     if manifest.hosts == SkillHosts::None {
-        return Some(format!("it declares no hosts; {}", fix_of(url)));
+        return Some(format!("it declares no hosts; {}", fix_of(manifest, url)));
     }
     if !manifest.methods.contains(method) {
         let declared: Vec<_> = manifest.methods.iter().copied().collect();
@@ -27,13 +27,24 @@ pub(super) fn refusal(manifest: &Manifest, method: &str, url: &str) -> Option<St
     {
         return None;
     }
-    Some(format!("the host `{}` is not declared; {}", host.unwrap_or_default(), fix_of(url)))
+    Some(format!("the host `{}` is not declared; {}", host.unwrap_or_default(), fix_of(manifest, url)))
 }
 
-fn fix_of(url: &str) -> String {
+/// How the owner of the script declares `value` under `key`, in words.
+pub(super) fn declaring(manifest: &Manifest, key: &str, value: &str) -> String {
+    if manifest.has_header {
+        return format!("its owner adds `{value}` to the line `//! {key}:` of its header");
+    }
+    format!(
+        "its owner begins the file, which has no header, with the lines `//! description: <what it does>` and `//! \
+         {key}: {value}`"
+    )
+}
+
+fn fix_of(manifest: &Manifest, url: &str) -> String {
     match Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) {
-        Some(host) => format!("if it is to reach it, its owner adds `{host}` to the line `//! hosts:` of its header"),
-        None => "its owner adds the host to the line `//! hosts:` of its header".to_owned(),
+        Some(host) => format!("if it is to reach it, {}", declaring(manifest, "hosts", &host)),
+        None => declaring(manifest, "hosts", "<host>"),
     }
 }
 

@@ -46,7 +46,7 @@ const GZIP: &[(&str, &str)] = &[("content-encoding", "gzip")];
 async fn a_body_fits_to_the_byte() {
     assert_eq!(answered(&[], vec![b'x'; MIB]).await.unwrap().len(), MIB);
     let error = answered(&[], vec![b'x'; MIB + 1]).await.unwrap_err().to_string();
-    assert_eq!(error, "the answer of example.com is larger than 1048576 bytes; ask for less");
+    assert_eq!(error, "the answer of example.com is larger than 1048576 bytes, so none of it is taken");
     let text = prose(MIB);
     assert_eq!(answered(GZIP, gzip(&text)).await.unwrap(), text);
     let long = answered(GZIP, gzip(&prose(MIB + 1))).await;

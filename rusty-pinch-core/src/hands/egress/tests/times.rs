@@ -125,11 +125,11 @@ async fn a_byte_a_second_ends_after_twenty_seconds() {
 async fn the_callers_deadline_ends_it_earlier() {
     let deadline = VirtualClock::default().now() + Duration::from_secs(3);
     let (result, took) = fetched(Slow::Body, |request| Fetch { deadline, ..request.clone() }).await;
-    timed_out(&result, "the time that its caller had left");
+    timed_out(&result, "3s, all the time that this request had");
     about(took, 3);
     let past = Timestamp::from_millis(0);
     let (result, took) = fetched(Slow::Body, |request| Fetch { deadline: past, ..request.clone() }).await;
-    timed_out(&result, "had left");
+    timed_out(&result, "0ns, all the time");
     about(took, 0);
 }
 

@@ -75,6 +75,12 @@ pub enum SkillFault {
         /// The name.
         name: String,
     },
+    /// Its ending is not written as a skill's is.
+    #[error("its name ends in `{ending}`, and a skill's in `{ENDING}`; rename the file")]
+    Ending {
+        /// Its ending.
+        ending: String,
+    },
     /// It is something else than a plain file.
     #[error("it is {what}, and a skill is a plain file; put the script itself there")]
     NotAFile {
@@ -176,7 +182,8 @@ impl SkillLibrary {
         self.folder.join(format!("{name}{CASES_ENDING}"))
     }
 
-    /// Every file of the folder that ends in `.rhai`, sorted by name. A folder that is not there has none. Blocks.
+    /// Every file of the folder that ends in `.rhai`, also in capitals, sorted by name. A folder that is not there has
+    /// none. Blocks.
     ///
     /// # Errors
     /// [`LibraryError::Folder`] when the folder can't be read.
@@ -217,7 +224,7 @@ impl SkillLibrary {
         for entry in entries.take(FOLDER_ENTRIES_MAX) {
             let name = entry.map_err(failed)?.file_name();
             let shown = name.to_string_lossy();
-            if shown.ends_with(ENDING) && !shown.starts_with('.') {
+            if ending(&shown).is_some() && !shown.starts_with('.') {
                 paths.push(self.folder.join(name));
             }
         }
@@ -284,6 +291,12 @@ impl SkillFile {
     }
 }
 
+/// The ending of a file's name, when it is a skill's but for capitals.
+fn ending(name: &str) -> Option<&str> {
+    let (_, ending) = name.split_at_checked(name.len().checked_sub(ENDING.len())?)?;
+    ending.eq_ignore_ascii_case(ENDING).then_some(ending)
+}
+
 fn look(path: PathBuf, known: &BTreeMap<&Path, &SkillFile>, is_within_bound: bool) -> SkillFile {
     let stem = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = stem.strip_suffix(ENDING).unwrap_or(&stem).to_owned();
@@ -308,6 +321,9 @@ fn look(path: PathBuf, known: &BTreeMap<&Path, &SkillFile>, is_within_bound: boo
 }
 
 fn read(stem: &str, path: &Path, metadata: &std::fs::Metadata) -> Result<Skill, SkillFault> {
+    if let Some(ending) = ending(&path.to_string_lossy()).filter(|ending| *ending != ENDING) {
+        return Err(SkillFault::Ending { ending: ending.to_owned() });
+    }
     let name = ToolName::new(stem)?;
     let bytes = read_plain(path, metadata, SCRIPT_BYTES_MAX)?;
     if bytes.iter().all(u8::is_ascii_whitespace) {

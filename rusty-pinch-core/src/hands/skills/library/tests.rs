@@ -27,6 +27,8 @@ fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_not
     put("latin.rhai", b"fn main() { \"\xe9\" }");
     put("marked.rhai", "\u{feff}//! description: D\nfn main() { 1 }".as_bytes());
     put("long.rhai", &vec![b'/'; 10 * 1024 * 1024]);
+    put("cap.RHAI", b"fn main() {}");
+    put("x.RHAI.rhai", b"fn main() {}");
     put("lies.rhai", b"//! hosts: *\n");
     for bad in ["Upper", "two words", "dot.ted", "weаther", "tab\there", "new\nline", "..", &"x".repeat(65)] {
         put(&format!("{bad}.rhai"), b"fn main() {}");
@@ -39,6 +41,8 @@ fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_not
         ("marked", "byte order mark"),
         ("long", "10485760 bytes"),
         ("lies", "line 1, column 12"),
+        ("cap.RHAI", "its name ends in `.RHAI`, and a skill's in `.rhai`"),
+        ("x.RHAI", "'.'"),
         ("Upper", "'U'"),
         ("two words", "' '"),
         ("dot.ted", "'.'"),
