@@ -310,3 +310,11 @@ fn a_script_that_was_read_is_found_again() {
     }
     assert!(!Arc::ptr_eq(&first, &engine::compile_once("fn main() { 1 }").unwrap()));
 }
+
+#[test]
+fn a_bound_of_time_is_told_as_it_was_set() {
+    for (ms, expected) in [(2_999, "3 s"), (3_000, "3 s"), (1_499, "1.5 s"), (60_000, "60 s"), (298, "300 ms"), (0, "0 ms")] {
+        assert_eq!(time_bound(Duration::from_millis(ms)), format!("its time of {expected}"));
+    }
+    assert_eq!(time_bound(Duration::from_micros(2_999_900)), "its time of 3 s");
+}
