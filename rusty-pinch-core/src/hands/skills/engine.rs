@@ -15,7 +15,7 @@ use super::bounds::{
     VALUE_DEPTH_MAX, VARIABLES_MAX,
 };
 use super::failure::ScriptFailure;
-use super::values::{Room, Unfit};
+use super::values::{Room, Unfit, with_article};
 use super::{host, natives, running};
 use crate::data::Sha256Digest;
 
@@ -148,7 +148,8 @@ pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
         }
         Err(Unfit::NoForm(name)) if name == value.type_name() => Ok(name.to_owned()),
         Err(Unfit::NoForm(name)) => {
-            Err(ScriptFailure::failed(format!("its output holds a {name}, which has no form in JSON; return its text")))
+            let held = with_article(name);
+            Err(ScriptFailure::failed(format!("its output holds {held}, which has no form in JSON; return its text")))
         }
         Err(Unfit::TooDeep) => {
             Err(ScriptFailure::over(format!("{VALUE_DEPTH_MAX} values within one another in its output")))

@@ -313,8 +313,22 @@ fn a_script_that_was_read_is_found_again() {
 
 #[test]
 fn a_bound_of_time_is_told_as_it_was_set() {
-    for (ms, expected) in [(2_999, "3 s"), (3_000, "3 s"), (1_499, "1.5 s"), (60_000, "60 s"), (298, "300 ms"), (0, "0 ms")] {
+    for (ms, expected) in
+        [(2_999, "3 s"), (3_000, "3 s"), (1_499, "1.5 s"), (60_000, "60 s"), (298, "300 ms"), (0, "0 ms")]
+    {
         assert_eq!(time_bound(Duration::from_millis(ms)), format!("its time of {expected}"));
     }
     assert_eq!(time_bound(Duration::from_micros(2_999_900)), "its time of 3 s");
+}
+
+#[test]
+fn a_type_is_told_with_its_article() {
+    for (script, expected) in [
+        ("fn main() { throw [Fn(`f`)] }", "it threw an array that can't be shown: its output holds a Fn,"),
+        ("fn main() { throw #{a: Fn(`f`)} }", "it threw a map that can't be shown: its output holds a Fn,"),
+        ("fn main() { to_json(Fn(`f`)) }", "a Fn has no form in JSON"),
+    ] {
+        let failed = run_briefly(script, "", 5_000).unwrap_err();
+        assert!(failed.contains(expected), "{script}: {failed}");
+    }
 }

@@ -20,6 +20,12 @@ pub(super) enum Unfit {
     TooLong,
 }
 
+/// The name of a type with its article.
+pub(super) fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
 /// What is left of what a value may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
