@@ -322,3 +322,24 @@ async fn what_was_under_way_when_a_run_ended_is_told_and_never_called_not_done()
         assert!(why.contains(told) && why.contains("went over its time"), "{why}");
     }
 }
+
+#[tokio::test]
+async fn a_number_that_is_not_finite_has_no_form_in_json() {
+    let declared = "//! description: D\n//! state: yes\n//! tools: count\n";
+    for script in [
+        "state_set(\"k\", 1e308 * 10)",
+        "state_set(\"k\", [1, #{a: 0.0 / 0.0}])",
+        "to_json(1e308 * 10)",
+        "to_json(#{a: -1e308 * 10})",
+        "tool(\"count\", #{n: 1e308 * 10})",
+        "[1e308 * 10]",
+    ] {
+        let world = World::new(&[("x", &format!("{declared}fn main() {{ {script} }}"))], Grants::default()).await;
+        let outcome = world.run("x", json!({})).await;
+        assert_eq!(outcome.status, OutcomeStatus::Failed, "{script}: {outcome:?}");
+        assert!(outcome.content.contains("a number that is not finite"), "{script}: {outcome:?}");
+        assert_eq!(world.effects.load(Ordering::SeqCst), 0);
+    }
+    let alone = World::new(&[("x", "fn main() { 1e308 * 10 }")], Grants::default()).await;
+    assert_eq!(alone.run("x", json!({})).await, CallOutcome::ok("inf"));
+}
