@@ -168,6 +168,19 @@ fn what_is_probably_not_meant_is_told_with_its_place() {
 }
 
 #[test]
+fn what_is_told_of_a_script_is_bounded() {
+    let calls: String = (0..1_000).map(|n| format!("f{n}();")).collect();
+    let told = lints(&format!("fn main() {{ {calls} }}"));
+    assert_eq!((told.len(), told.last().map(String::as_str)), (65, Some("and 936 more")), "{told:?}");
+    assert!(told[0].ends_with("there is no function `f0`"), "{told:?}");
+    let long = "x".repeat(100_000);
+    for script in [format!("fn main() {{ {long}() }}"), format!("fn main() {{}} fn {long}() {{}}")] {
+        let told = lints(&script);
+        assert!(told.len() == 1 && told[0].chars().count() < 200 && told[0].contains("xxx…`"), "{told:?}");
+    }
+}
+
+#[test]
 fn every_host_function_is_there() {
     for (name, arity) in host::HOST_FUNCTIONS {
         let arguments = vec!["\"x\""; *arity].join(", ");
