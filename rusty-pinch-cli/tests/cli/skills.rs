@@ -89,7 +89,7 @@ fn broken_skills_are_named_and_take_nothing_down() {
     thrown.failed(1, &["error: the skill `throws` failed at line 1"]);
     world.run(&["skills", "show", "--name", "lies"]).failed(1, &["line 2, column 12", "a host is a name"]);
     for name in ["../x", "Upper", "", "weаther", &"x".repeat(65)] {
-        world.run(&["skills", "run", "--name", name]).failed(2, &["--name"]);
+        world.run(&["skills", "run", "--name", name]).failed(2, &["--name", "skill name"]);
     }
 }
 

@@ -308,7 +308,7 @@ fn look(path: PathBuf, known: &BTreeMap<&Path, &SkillFile>, is_within_bound: boo
 }
 
 fn read(stem: &str, path: &Path, metadata: &std::fs::Metadata) -> Result<Skill, SkillFault> {
-    let name = ToolName::new(stem)?;
+    let name = ToolName::for_skill(stem)?;
     let bytes = read_plain(path, metadata, SCRIPT_BYTES_MAX)?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(SkillFault::Empty);
