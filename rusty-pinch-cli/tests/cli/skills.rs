@@ -54,6 +54,8 @@ fn starter_skills_come_with_the_first_use_work_offline_and_stay_away_once_delete
     }
     let asked = world.ok(&["run", "--message", "convert 10 km to mi"]);
     assert!(asked.stdout.contains("6.2137 mi"), "{asked:?}");
+    let in_words = world.ok(&["run", "--message", "convert 5 km to miles"]);
+    assert!(in_words.stdout.contains("5 km = 3.1069 miles"), "{in_words:?}");
     std::fs::remove_file(world.path("workspace/skills/weather.rhai")).unwrap();
     world.run(&["skills", "run", "--name", "weather"]).failed(2, &["there is no skill `weather`", "skills list"]);
     assert!(!world.path("workspace/skills/weather.rhai").exists());
