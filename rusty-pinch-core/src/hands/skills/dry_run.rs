@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::bounds::{CASES_BYTES_MAX, CASES_MAX};
-use super::desk::{HostRecord, SkillPolicy, Surroundings};
+use super::desk::{HostRecord, Surroundings};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::manifest::SkillHosts;
 use super::run::{Asked, run};
 use super::{SKILL_TIME_MAX, Sandbox, ScriptLint, ScriptShape, SkillError, SkillSandbox, check_script};
-use crate::data::{CallId, IdError, SessionId, ToolCall, ToolName};
+use crate::data::{CallId, IdError, SessionId, ToolName};
 use crate::hands::text::quoted;
-use crate::hands::{Assessment, Egress, EgressError, Fetch, Fetched, ToolSpec, Toolbox, argument_misfit};
+use crate::hands::{Egress, EgressError, Fetch, Fetched, ToolSpec, argument_misfit};
 use crate::store::MemoryStore;
 use crate::sys::Clock;
 
@@ -168,16 +168,6 @@ impl Egress for ReplayEgress {
     }
 }
 
-/// In a dry run there are no tools to judge.
-#[derive(Debug)]
-struct NoTools;
-
-impl SkillPolicy for NoTools {
-    fn refusal(&self, _: &Skill, _: &ToolSpec, _: &ToolCall, _: &Assessment) -> Option<String> {
-        Some("a dry run calls no tools".to_owned())
-    }
-}
-
 /// Judges a file more closely than the start of a turn does: its script is compiled, and its tools must be among `tools`.
 pub fn examine_skill(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
     let file = super::hands::checked(file, tools);
@@ -242,8 +232,7 @@ async fn try_case(sandbox: &SkillSandbox, skill: &Skill, case: Case, clock: &Arc
         clock: Arc::clone(clock),
         store: Arc::new(MemoryStore::new()),
         egress: Some(Arc::clone(&egress) as Arc<dyn Egress>),
-        hands: Arc::new(Toolbox::new()),
-        policy: Arc::new(NoTools),
+        tools: None,
         request_time: SKILL_TIME_MAX,
     };
     let asked = ids().map(|(session, call)| Asked {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::desk::{SkillPolicy, Surroundings};
+use super::desk::{SkillPolicy, Surroundings, Tools};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
@@ -82,6 +82,8 @@ pub(crate) struct SkillContext {
 pub(crate) struct SkillHands {
     library: SkillLibrary,
     sandbox: SkillSandbox,
+    /// The tools that are no skills.
+    tools: Arc<dyn Hands>,
     around: Surroundings,
     time_max: Duration,
     has_starters: bool,
@@ -145,9 +147,18 @@ impl SkillHands {
     pub(crate) fn new(skills: Skills, context: SkillContext) -> Self {
         let Skills { library, sandbox, time_max, request_time, has_starters } = skills;
         let SkillContext { clock, store, egress, hands, policy } = context;
-        let around = Surroundings { clock: Arc::clone(&clock), store, egress, hands, policy, request_time };
+        let tools = Some(Tools { hands: Arc::clone(&hands), policy });
+        let around = Surroundings { clock: Arc::clone(&clock), store, egress, tools, request_time };
         let shelf = RwLock::new(Arc::new(Shelf::new(Vec::new(), Arc::from([]))));
-        Self { library, sandbox: SkillSandbox::new(sandbox, clock), around, time_max, has_starters, shelf }
+        Self {
+            library,
+            sandbox: SkillSandbox::new(sandbox, clock),
+            tools: hands,
+            around,
+            time_max,
+            has_starters,
+            shelf,
+        }
     }
 
     fn shelf(&self) -> Arc<Shelf> {
@@ -309,7 +320,7 @@ impl Refresh for SkillHands {
             (before, files)
         });
         let Ok((before, files)) = read.await else { return };
-        let tools = self.around.hands.tools();
+        let tools = self.tools.tools();
         let mut shelf = match files {
             // The same list, so that whoever keeps it need not make it anew.
             Ok(files) if before.is_of(&files, &tools) => return,
