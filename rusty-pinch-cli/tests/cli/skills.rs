@@ -133,3 +133,15 @@ fn a_turn_has_the_starter_skills_and_makes_no_folder_for_them() {
     world.ok(&["skills", "check"]);
     assert!(world.path("workspace/skills/units.rhai").exists());
 }
+
+#[test]
+fn a_header_that_names_a_skill_as_a_tool_is_refused_with_the_place() {
+    let world = World::new();
+    for tool in ["skill_run", "textstat"] {
+        world.write(
+            "workspace/skills/calls.rhai",
+            format!("//! description: D\n//! tools: calc, {tool}\nfn main() {{}}"),
+        );
+        world.run(&["skills", "check"]).failed(1, &["line 2, column 18", tool, "a skill may not call skills"]);
+    }
+}

@@ -3,7 +3,7 @@
 //! Nothing leaves the machine: the only way out is a list of recorded answers, values are kept in memory, and no tool
 //! is there. What has no recorded answer is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -168,9 +168,11 @@ impl Egress for ReplayEgress {
     }
 }
 
-/// Judges a file more closely than the start of a turn does: its script is compiled, and its tools must be among `tools`.
+/// Judges a file more closely than the start of a turn does: its script is compiled, and its tools must be among `tools`,
+/// which are no skills. Blocks.
 pub fn examine_skill(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
-    let file = super::hands::checked(file, tools);
+    let library = SkillLibrary::new(file.path.parent().unwrap_or(Path::new(".")));
+    let file = super::hands::checked(file, tools, |name| library.path_of(name).exists());
     let Ok(skill) = &file.skill else { return file };
     match shape_of(skill) {
         Ok(_) => file,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::desk::{SkillPolicy, Surroundings, Tools};
 use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
+use super::manifest::{Manifest, ManifestFault};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
 use crate::data::{CallOutcome, ToolCall, ToolName};
@@ -324,7 +325,11 @@ impl Refresh for SkillHands {
         let mut shelf = match files {
             // The same list, so that whoever keeps it need not make it anew.
             Ok(files) if before.is_of(&files, &tools) => return,
-            Ok(files) => Shelf::new(files.into_iter().map(|file| checked(file, &tools)).collect(), tools),
+            Ok(files) => {
+                let names: BTreeSet<_> = files.iter().map(|file| file.name.clone()).collect();
+                let is_skill = |name: &ToolName| names.contains(name.as_str());
+                Shelf::new(files.into_iter().map(|file| checked(file, &tools, is_skill)).collect(), tools)
+            }
             Err(error) => {
                 tracing::warn!(%error, "the skills could not be read");
                 Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new(), tools) }
@@ -337,17 +342,20 @@ impl Refresh for SkillHands {
     }
 }
 
-/// The file, judged by the tools that there are.
-pub(super) fn checked(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
+/// The file, judged by the tools that there are, and by which other names are skills.
+pub(super) fn checked(file: SkillFile, tools: &[ToolSpec], is_skill: impl Fn(&ToolName) -> bool) -> SkillFile {
     let Ok(skill) = file.skill.clone() else { return file };
     let names: BTreeSet<_> = tools.iter().map(|spec| &spec.name).collect();
-    if names.contains(&skill.name) || matches!(skill.name.as_str(), LIST | RUN) {
+    let is_own = |name: &ToolName| matches!(name.as_str(), LIST | RUN);
+    if names.contains(&skill.name) || is_own(&skill.name) {
         return file.with_fault(SkillFault::NameTaken { name: skill.name.as_str().to_owned() });
     }
-    match skill.manifest.tools.iter().find(|tool| !names.contains(tool)) {
-        Some(tool) => file.with_fault(SkillFault::NoSuchTool { tool: tool.clone() }),
-        None => file,
-    }
+    let Some(tool) = skill.manifest.tools.iter().find(|tool| !names.contains(tool)) else { return file };
+    let fault = match is_own(tool) || is_skill(tool) {
+        true => ManifestFault::CallsSkills { tool: tool.clone() },
+        false => ManifestFault::NoSuchTool { tool: tool.clone() },
+    };
+    file.with_fault(Manifest::blame_tool(&skill.source, tool, fault).into())
 }
 
 fn no_parameters() -> Value {

@@ -343,3 +343,27 @@ async fn a_number_that_is_not_finite_has_no_form_in_json() {
     let alone = World::new(&[("x", "fn main() { 1e308 * 10 }")], Grants::default()).await;
     assert_eq!(alone.run("x", json!({})).await, CallOutcome::ok("inf"));
 }
+
+#[tokio::test]
+async fn a_tool_that_no_skill_can_call_is_told_with_its_place() {
+    let names = |tools: &str| format!("//! description: D\n//! tools: {tools}\nfn main() {{}}");
+    let skills = [
+        ("lost", names("count, nowhere")),
+        ("other", names("hello")),
+        ("runs", names("skill_run")),
+        ("lists", names("count,  skill_list")),
+    ];
+    let mut skills: Vec<_> = skills.iter().map(|(name, script)| (*name, script.as_str())).collect();
+    skills.push(("hello", HELLO));
+    let world = World::new(&skills, Grants::default()).await;
+    let listing: Value = serde_json::from_str(&world.run("skill_list", json!({})).await.content).unwrap();
+    for (name, place, part) in [
+        ("lost", "line 2, column 19: ", "there is no tool `nowhere`"),
+        ("other", "line 2, column 12: ", "a skill may not call skills, and `hello` is one"),
+        ("runs", "line 2, column 12: ", "a skill may not call skills, and `skill_run` is"),
+        ("lists", "line 2, column 20: ", "a skill may not call skills, and `skill_list` is"),
+    ] {
+        let told = listing["broken"][name].as_str().unwrap();
+        assert!(told.starts_with(place) && told.contains(part), "{name}: {told}");
+    }
+}

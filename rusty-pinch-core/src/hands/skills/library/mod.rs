@@ -114,12 +114,6 @@ pub enum SkillFault {
         /// Why, with the place.
         why: String,
     },
-    /// Its header names a tool that there is not.
-    #[error("its header names the tool `{tool}`, which there is not; `rusty-pinch tools list` has the names")]
-    NoSuchTool {
-        /// The tool.
-        tool: ToolName,
-    },
     /// There are more files than are looked at.
     #[error("the folder has more than {SKILLS_MAX} skills; move some away")]
     TooMany,

@@ -105,9 +105,14 @@ pub(super) fn tools(line: &HeaderLine<'_>) -> Result<BTreeSet<ToolName>, Manifes
     items.into_iter().map(|item| ToolName::new(item).map_err(|error| line.bad_item(item, error.to_string()))).collect()
 }
 
-/// What stands between commas; none may be empty or stand there twice.
+/// What stands between commas.
+pub(super) fn items_of<'a>(line: &HeaderLine<'a>) -> impl Iterator<Item = &'a str> {
+    line.value.split(',').map(str::trim)
+}
+
+/// The same, where none may be empty or stand there twice.
 fn items<'a>(line: &HeaderLine<'a>) -> Result<Vec<&'a str>, ManifestError> {
-    let items: Vec<_> = line.value.split(',').map(str::trim).collect();
+    let items: Vec<_> = items_of(line).collect();
     let distinct: BTreeSet<_> = items.iter().map(|item| item.to_ascii_lowercase()).collect();
     if items.iter().any(|item| item.is_empty()) || distinct.len() != items.len() {
         return Err(line.bad("it is a list with commas between its items, each once and none empty"));
