@@ -145,3 +145,26 @@ fn a_header_that_names_a_skill_as_a_tool_is_refused_with_the_place() {
         world.run(&["skills", "check"]).failed(1, &["line 2, column 18", tool, "a skill may not call skills"]);
     }
 }
+
+#[test]
+fn a_bad_note_of_starters_and_a_folder_that_is_none_are_told_with_cause_and_fix() {
+    let world = World::new();
+    world.write("workspace/skills/ok.rhai", "fn main() { \"fine\" }");
+    std::fs::create_dir(world.path("workspace/skills/.starter-skills")).unwrap();
+    assert_eq!(world.ok(&["run", "--message", "/skill ok"]).stdout, "[skill:ok]\nfine\n");
+    let listed = world.ok(&["skills", "list"]);
+    assert_eq!(listed.json()["skills"].as_array().unwrap().len(), 1, "{listed:?}");
+    let doctor = world.run(&["doctor"]).stdout;
+    for told in [&listed.stderr, &doctor] {
+        for part in ["skills/.starter-skills", "it is a folder", "move it away"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert!(doctor.contains("1 in "), "the others are counted: {doctor}");
+    let world = World::new();
+    world.write("workspace/skills", "a file");
+    let doctor = world.run(&["doctor"]);
+    for told in [doctor.stdout, world.run(&["skills", "list"]).stderr] {
+        assert!(told.contains("Not a directory") && told.contains("move it away"), "{told}");
+    }
+}

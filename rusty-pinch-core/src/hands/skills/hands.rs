@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::desk::{SkillPolicy, Surroundings, Tools};
-use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
+use super::library::{LibraryError, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan};
 use super::manifest::{Manifest, ManifestFault};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
+use crate::causes::with_causes;
 use crate::data::{CallOutcome, ToolCall, ToolName};
 use crate::hands::text::{bounded, quoted, visible};
 use crate::hands::{
@@ -99,7 +100,8 @@ struct Shelf {
     specs: Arc<[ToolSpec]>,
     /// The tools that the files were judged by.
     tools: Arc<[ToolSpec]>,
-    fault: Option<String>,
+    /// Why skills are not there that should be.
+    fault: Option<LibraryError>,
 }
 
 impl Shelf {
@@ -211,7 +213,7 @@ impl SkillHands {
             listing.insert("broken".to_owned(), Value::Object(broken));
         }
         if let (Some(fault), Some(listing)) = (&shelf.fault, listing.as_object_mut()) {
-            listing.insert("fault".to_owned(), Value::from(fault.as_str()));
+            listing.insert("fault".to_owned(), Value::from(with_causes(fault)));
         }
         CallOutcome::ok(bounded(listing.to_string(), TOOL_OUTPUT_BYTES_MAX))
     }
@@ -317,24 +319,25 @@ impl Refresh for SkillHands {
         let (library, before) = (self.library.clone(), self.shelf());
         let has_starters = self.has_starters;
         let read = tokio::task::spawn_blocking(move || {
-            let files = library.scan_anew(&before.files, has_starters);
-            (before, files)
+            let scan = library.scan_anew(&before.files, has_starters);
+            (before, scan)
         });
-        let Ok((before, files)) = read.await else { return };
+        let Ok((before, scan)) = read.await else { return };
         let tools = self.tools.tools();
-        let mut shelf = match files {
+        let mut shelf = match scan {
             // The same list, so that whoever keeps it need not make it anew.
-            Ok(files) if before.is_of(&files, &tools) => return,
-            Ok(files) => {
+            Ok(SkillScan { files, without_starters: None }) if before.is_of(&files, &tools) => return,
+            Ok(SkillScan { files, without_starters }) => {
                 let names: BTreeSet<_> = files.iter().map(|file| file.name.clone()).collect();
                 let is_skill = |name: &ToolName| names.contains(name.as_str());
-                Shelf::new(files.into_iter().map(|file| checked(file, &tools, is_skill)).collect(), tools)
+                let files = files.into_iter().map(|file| checked(file, &tools, is_skill)).collect();
+                Shelf { fault: without_starters, ..Shelf::new(files, tools) }
             }
-            Err(error) => {
-                tracing::warn!(%error, "the skills could not be read");
-                Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new(), tools) }
-            }
+            Err(error) => Shelf { fault: Some(error), ..Shelf::new(Vec::new(), tools) },
         };
+        if let Some(fault) = &shelf.fault {
+            tracing::warn!(error = with_causes(fault), fix = fault.fix(), "not all skills could be read");
+        }
         if shelf.specs == before.specs {
             shelf.specs = Arc::clone(&before.specs);
         }

@@ -46,7 +46,7 @@ pub use hands::Skills;
 pub(crate) use hands::{SkillContext, SkillHands};
 pub use job::SkillError;
 pub(crate) use job::{HostCall, HostReply, SkillHost, SkillJob, SkillOutput};
-pub use library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, StarterSkill};
+pub use library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan, StarterSkill};
 pub use manifest::{ArgumentKind, Manifest, ManifestError, ManifestFault, SkillArgument, SkillHosts};
 pub use report::{SandboxError, SandboxReport};
 pub(crate) use sandbox::SkillSandbox;
