@@ -238,6 +238,9 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
         TurnError::UnknownTool { kind: ToolKind::Skill, .. } => {
             "`rusty-pinch skills list` shows the skills and what is wrong with those that can't be used"
         }
+        TurnError::UnusableSkill { .. } => {
+            "`rusty-pinch skills check` names all that can't be used, and `docs/SKILLS.md` has the rules"
+        }
         TurnError::Command(_) | TurnError::UnknownTool { .. } => {
             "`rusty-pinch tools list` shows the tools and how to call them"
         }

@@ -161,10 +161,27 @@ fn a_bad_note_of_starters_and_a_folder_that_is_none_are_told_with_cause_and_fix(
         }
     }
     assert!(doctor.contains("1 in "), "the others are counted: {doctor}");
+    world.run(&["run", "--message", "/skill weather"]).failed(1, &["it is a folder", ".starter-skills"]);
+    world.run(&["run", "--message", "/skill nothing"]).failed(2, &["there is no skill `nothing`; there are ok"]);
     let world = World::new();
     world.write("workspace/skills", "a file");
     let doctor = world.run(&["doctor"]);
     for told in [doctor.stdout, world.run(&["skills", "list"]).stderr] {
         assert!(told.contains("Not a directory") && told.contains("move it away"), "{told}");
     }
+    world.run(&["run", "--message", "/skill ok"]).failed(1, &["`ok`", "Not a directory", "move it away"]);
+}
+
+#[test]
+fn a_command_for_a_broken_skill_says_what_is_wrong_with_it() {
+    let world = World::new();
+    world.write("workspace/skills/brk.rhai", "//! description: D\n//! state: maybe\nfn main() {}");
+    let refused = world.run(&["run", "--message", "/skill brk"]);
+    refused.failed(1, &["the skill `brk` can't be used: line 2, column 12", "skills check", "docs/SKILLS.md"]);
+    world
+        .run(&["run", "--message", "/skill brks"])
+        .failed(2, &["there is no skill `brks`; there are feed", "skills list"]);
+    let world = World::new();
+    world.write("workspace/skills/.starter-skills", "feed\nsite_status\ntextstat\nunits\nweather\n");
+    world.run(&["run", "--message", "/skill brk"]).failed(2, &["there is no skill `brk`; there are none"]);
 }

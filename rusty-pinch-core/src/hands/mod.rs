@@ -100,6 +100,10 @@ impl<T: Hands + ?Sized> Hands for Arc<T> {
 pub trait Refresh: Debug + Send + Sync + 'static {
     /// Looks again.
     async fn refresh(&self);
+    /// Why there is no skill `name`, where more is known than that there is none.
+    fn missing_skill(&self, _name: &ToolName) -> Option<String> {
+        None
+    }
 }
 
 /// What a tool is to the person who names it.

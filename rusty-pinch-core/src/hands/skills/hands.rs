@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::desk::{SkillPolicy, Surroundings, Tools};
-use super::library::{LibraryError, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan};
+use super::library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan};
 use super::manifest::{Manifest, ManifestFault};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
@@ -125,12 +125,21 @@ impl Shelf {
         self.skills.get(&ToolName::new(name).ok()?)
     }
 
-    /// Why there is no skill of this name, in words for the model.
+    /// Why there is no skill of this name, where more is known than that there is none.
+    fn why_missing(&self, name: &str) -> Option<String> {
+        if let Some(file) = self.files.iter().find(|file| file.name == name) {
+            return file.skill.as_ref().err().map(ToString::to_string);
+        }
+        let fault = self.fault.as_ref()?;
+        let is_starter = || STARTER_SKILLS.iter().any(|starter| starter.name == name);
+        let may_be_there = !matches!(fault, LibraryError::Note { .. }) || is_starter();
+        may_be_there.then(|| format!("{}; {}", with_causes(fault), fault.fix()))
+    }
+
+    /// The same in words for the model.
     fn missing(&self, name: &str) -> CallOutcome {
-        if let Some(file) = self.files.iter().find(|file| file.name == name)
-            && let Err(fault) = &file.skill
-        {
-            return CallOutcome::failed(format!("The skill {} can't be used: {fault}.", quoted(name)));
+        if let Some(why) = self.why_missing(name) {
+            return CallOutcome::failed(format!("The skill {} can't be used: {why}.", quoted(name)));
         }
         let specs: Vec<_> = self.specs.iter().filter(|spec| spec.kind == ToolKind::Skill).cloned().collect();
         let mut outcome = unknown_tool(name, &specs);
@@ -315,6 +324,10 @@ fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
 
 #[async_trait]
 impl Refresh for SkillHands {
+    fn missing_skill(&self, name: &ToolName) -> Option<String> {
+        self.shelf().why_missing(name.as_str())
+    }
+
     async fn refresh(&self) {
         let (library, before) = (self.library.clone(), self.shelf());
         let has_starters = self.has_starters;
