@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 
 use rusty_pinch_core::config::AssembleError;
 use rusty_pinch_core::{
-    ApprovalError, BrainError, ErrorClass, Provider, PulseError, QueueError, Redactor, RequestId, SKILLS_MAX,
-    SettingsError, StoreError, TelemetryError, ToolKind, TurnError, WorkError,
+    ApprovalError, BrainError, ErrorClass, Provider, PulseError, QueueError, Redactor, RequestId, SettingsError,
+    StoreError, TelemetryError, ToolKind, TurnError, WorkError,
 };
 use serde_json::{Value, json};
 
@@ -236,10 +236,10 @@ fn turn_fix(error: &TurnError, session: &str, is_stored: bool) -> Option<String>
             ErrorClass::Never => return Some(format!("the message is kept; {resume} asks again")),
         },
         TurnError::UnknownTool { kind: ToolKind::Skill, .. } => {
-            return Some(format!(
-                "`rusty-pinch skills list` shows the skills and what is wrong with those that can't be used; only the first \
-                 {SKILLS_MAX} files are looked at"
-            ));
+            "`rusty-pinch skills list` shows the skills and what is wrong with those that can't be used"
+        }
+        TurnError::UnusableSkill { .. } => {
+            "`rusty-pinch skills check` names all that can't be used, and `docs/SKILLS.md` has the rules"
         }
         TurnError::UnknownTool { .. } => "`rusty-pinch tools list` shows the tools and how to call them",
         TurnError::Message(_) => "a message is text of up to 256 KiB without control characters",

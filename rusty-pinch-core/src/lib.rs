@@ -28,6 +28,7 @@
 
 mod agent;
 mod brain;
+mod causes;
 mod channel;
 pub mod config;
 mod data;
@@ -79,8 +80,8 @@ pub use hands::{
     ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
     SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
     STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
-    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
-    dry_run, examine_skill, skill_child_main, skill_template,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, SkillScan, Skills, StarterSkill,
+    check_script, dry_run, examine_skill, skill_child_main, skill_template,
 };
 pub use hands::{
     Assessment, Bound, COMMAND_ARGS_CHARS_MAX, CombinedHands, CommandError, Egress, EgressError, EgressSettings,

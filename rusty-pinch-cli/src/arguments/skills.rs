@@ -42,5 +42,5 @@ pub(crate) struct RunSkill {
 /// A skill's name; the ending of its file may be written behind it.
 fn skill_name(text: &str) -> Result<ToolName, rusty_pinch_core::IdError> {
     let text = text.trim();
-    ToolName::new(text.strip_suffix(".rhai").unwrap_or(text))
+    ToolName::for_skill(text.strip_suffix(".rhai").unwrap_or(text))
 }

@@ -18,7 +18,8 @@ use crate::{sandbox, turn};
 pub(crate) async fn run(program: &Program, arguments: Skills) -> Result<Code, Failure> {
     let library = skill_library(&program.settings);
     if let Err(error) = library.offer_starters() {
-        program.output.warning(&format!("the starter skills could not be copied: {}", with_causes(&error)));
+        let why = with_causes(&error);
+        program.output.warning(&format!("the starter skills could not be copied: {why}; {}", error.fix()));
     }
     match arguments {
         Skills::List => unless_interrupted(list(program, &library)).await,
@@ -63,7 +64,7 @@ async fn judged(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
 fn library_failure(error: LibraryError) -> Failure {
     match &error {
         LibraryError::Exists { .. } => Failure::usage(error.to_string(), "choose another --name"),
-        _ => Failure::new(Code::Failed, with_causes(&error), Some("let this user read and write the skill folder")),
+        _ => Failure::new(Code::Failed, with_causes(&error), Some(error.fix())),
     }
 }
 

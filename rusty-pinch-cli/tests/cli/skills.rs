@@ -54,6 +54,8 @@ fn starter_skills_come_with_the_first_use_work_offline_and_stay_away_once_delete
     }
     let asked = world.ok(&["run", "--message", "convert 10 km to mi"]);
     assert!(asked.stdout.contains("6.2137 mi"), "{asked:?}");
+    let in_words = world.ok(&["run", "--message", "convert 5 km to miles"]);
+    assert!(in_words.stdout.contains("5 km = 3.1069 miles"), "{in_words:?}");
     std::fs::remove_file(world.path("workspace/skills/weather.rhai")).unwrap();
     world.run(&["skills", "run", "--name", "weather"]).failed(2, &["there is no skill `weather`", "skills list"]);
     assert!(!world.path("workspace/skills/weather.rhai").exists());
@@ -93,7 +95,7 @@ fn broken_skills_are_named_and_take_nothing_down() {
     thrown.failed(1, &["error: the skill `throws` failed at line 1"]);
     world.run(&["skills", "show", "--name", "lies"]).failed(1, &["line 2, column 12", "a host is a name"]);
     for name in ["../x", "Upper", "", "weаther", &"x".repeat(65)] {
-        world.run(&["skills", "run", "--name", name]).failed(2, &["--name"]);
+        world.run(&["skills", "run", "--name", name]).failed(2, &["--name", "skill name"]);
     }
 }
 
@@ -199,7 +201,7 @@ fn a_skill_beyond_the_first_256_files_is_refused_with_that_bound() {
     let typed = world.run(&["run", "--message", "/skill s256"]);
     let run = world.run(&["skills", "run", "--name", "s256"]);
     for ran in [typed, run] {
-        let ran = ran.failed(2, &["there is no skill `s256`", "only the first 256 files"]);
+        let ran = ran.failed(1, &["the skill `s256` can't be used", "more than 256 skills"]);
         assert!(ran.stderr.len() < 2_000, "it names them all: {}", ran.stderr);
     }
 }
@@ -210,4 +212,56 @@ fn a_file_whose_ending_is_written_in_capitals_is_named() {
     world.write("workspace/skills/cap.RHAI", "fn main() { 1 }");
     world.run(&["skills", "check"]).failed(1, &["\"cap.RHAI\"", "a skill's in `.rhai`; rename the file"]);
     assert!(world.ok(&["skills", "list"]).stdout.contains("a skill's in `.rhai`"));
+}
+
+#[test]
+fn a_header_that_names_a_skill_as_a_tool_is_refused_with_the_place() {
+    let world = World::new();
+    for tool in ["skill_run", "textstat"] {
+        world.write(
+            "workspace/skills/calls.rhai",
+            format!("//! description: D\n//! tools: calc, {tool}\nfn main() {{}}"),
+        );
+        world.run(&["skills", "check"]).failed(1, &["line 2, column 18", tool, "a skill may not call skills"]);
+    }
+}
+
+#[test]
+fn a_bad_note_of_starters_and_a_folder_that_is_none_are_told_with_cause_and_fix() {
+    let world = World::new();
+    world.write("workspace/skills/ok.rhai", "fn main() { \"fine\" }");
+    std::fs::create_dir(world.path("workspace/skills/.starter-skills")).unwrap();
+    assert_eq!(world.ok(&["run", "--message", "/skill ok"]).stdout, "[skill:ok]\nfine\n");
+    let listed = world.ok(&["skills", "list"]);
+    assert_eq!(listed.json()["skills"].as_array().unwrap().len(), 1, "{listed:?}");
+    let doctor = world.run(&["doctor"]).stdout;
+    for told in [&listed.stderr, &doctor] {
+        for part in ["skills/.starter-skills", "it is a folder", "move it away"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert!(doctor.contains("1 in "), "the others are counted: {doctor}");
+    world.run(&["run", "--message", "/skill weather"]).failed(1, &["it is a folder", ".starter-skills"]);
+    world.run(&["run", "--message", "/skill nothing"]).failed(2, &["there is no skill `nothing`; there are ok"]);
+    let world = World::new();
+    world.write("workspace/skills", "a file");
+    let doctor = world.run(&["doctor"]);
+    for told in [doctor.stdout, world.run(&["skills", "list"]).stderr] {
+        assert!(told.contains("Not a directory") && told.contains("move it away"), "{told}");
+    }
+    world.run(&["run", "--message", "/skill ok"]).failed(1, &["`ok`", "Not a directory", "move it away"]);
+}
+
+#[test]
+fn a_command_for_a_broken_skill_says_what_is_wrong_with_it() {
+    let world = World::new();
+    world.write("workspace/skills/brk.rhai", "//! description: D\n//! state: maybe\nfn main() {}");
+    let refused = world.run(&["run", "--message", "/skill brk"]);
+    refused.failed(1, &["the skill `brk` can't be used: line 2, column 12", "skills check", "docs/SKILLS.md"]);
+    world
+        .run(&["run", "--message", "/skill brks"])
+        .failed(2, &["there is no skill `brks`; there are feed", "skills list"]);
+    let world = World::new();
+    world.write("workspace/skills/.starter-skills", "feed\nsite_status\ntextstat\nunits\nweather\n");
+    world.run(&["run", "--message", "/skill brk"]).failed(2, &["there is no skill `brk`; there are none"]);
 }

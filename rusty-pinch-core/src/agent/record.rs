@@ -5,6 +5,7 @@ use super::history::{Progress, TurnState};
 use super::reply::{Reply, TurnError};
 use super::turn::{Work, command_of};
 use crate::brain::{BrainError, Completion};
+use crate::causes::with_causes;
 use crate::data::{Answerer, IdError, OutcomeStatus, RequestId, SessionId, Timestamp, Tried};
 use crate::hands::{ToolCommand, ToolKind};
 use crate::sys::random;
@@ -144,15 +145,4 @@ fn path_of(kind: ToolKind) -> TurnPath {
         ToolKind::Tool => TurnPath::Tool,
         ToolKind::Skill => TurnPath::Skill,
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

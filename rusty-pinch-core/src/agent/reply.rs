@@ -63,7 +63,7 @@ pub enum TurnError {
     #[error(transparent)]
     Command(#[from] CommandError),
     /// The message is a `/tool` or `/skill` command for a tool that is not there. Nothing was stored.
-    #[error("there is no {} `{name}`; there are {available}", .kind.name())]
+    #[error("there is no {} `{name}`; there are {}", .kind.name(), if .available.is_empty() { "none" } else { .available })]
     UnknownTool {
         /// Whether a tool or a skill was named.
         kind: ToolKind,
@@ -71,6 +71,14 @@ pub enum TurnError {
         name: ToolName,
         /// The names of the tools, with commas.
         available: String,
+    },
+    /// The message is a `/skill` command for a skill that can't be used. Nothing was stored.
+    #[error("the skill `{name}` can't be used: {why}")]
+    UnusableSkill {
+        /// The name.
+        name: ToolName,
+        /// Why.
+        why: String,
     },
     /// The store failed.
     #[error("the session could not be read or written")]

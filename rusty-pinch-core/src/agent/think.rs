@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::compact;
 use super::history::{Progress, TurnState};
 use super::limits::{CALLS_PER_COMPLETION_MAX, NAMES_TOLD_MAX};
 use super::loop_guard::Seen;
@@ -10,6 +9,7 @@ use super::prompt::TooLong;
 use super::reply::TurnError;
 use super::tape::Tape;
 use super::turn::{Run, command_of};
+use super::{Parts, compact};
 use crate::brain::{BrainError, Completion, CompletionRequest};
 use crate::data::{CallId, ToolCall};
 use crate::hands::{ToolCommand, ToolKind, ToolSpec, builtin};
@@ -33,7 +33,7 @@ pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> R
 /// What a command means: its call first, then the call's output as the answer. No brain takes part.
 fn of_command(run: &Run, command: &ToolCommand, turn: &TurnState) -> Completion {
     match turn.calls.first() {
-        None => match arguments_of(command, &run.parts.hands.tools()) {
+        None => match arguments_of(command, &run.parts) {
             Ok(arguments) => Completion::call(command.name.as_str(), arguments),
             // It could be run when the message came; the tools changed since.
             Err(error) => Completion::text(error.to_string()),
@@ -49,17 +49,20 @@ fn of_command(run: &Run, command: &ToolCommand, turn: &TurnState) -> Completion 
 }
 
 /// The arguments of a command's call.
-pub(super) fn arguments_of(command: &ToolCommand, tools: &[ToolSpec]) -> Result<Value, TurnError> {
+pub(super) fn arguments_of(command: &ToolCommand, parts: &Parts) -> Result<Value, TurnError> {
+    let tools = parts.hands.tools();
+    let (kind, name) = (command.kind, &command.name);
     // A skill is a tool too; a tool is no skill.
-    let fits = |spec: &&ToolSpec| command.kind == ToolKind::Tool || spec.kind == ToolKind::Skill;
-    match tools.iter().filter(fits).find(|spec| spec.name == command.name) {
-        Some(spec) => Ok(command.arguments(spec)?),
-        None => {
-            let available: Vec<&str> = tools.iter().filter(fits).map(|spec| spec.name.as_str()).collect();
-            let (kind, name) = (command.kind, command.name.clone());
-            Err(TurnError::UnknownTool { kind, name, available: some_of(&available) })
-        }
+    let fits = |spec: &&ToolSpec| kind == ToolKind::Tool || spec.kind == ToolKind::Skill;
+    if let Some(spec) = tools.iter().filter(fits).find(|spec| spec.name == *name) {
+        return Ok(command.arguments(spec)?);
     }
+    let why = parts.refreshed.iter().find_map(|hands| hands.missing_skill(name));
+    if let (ToolKind::Skill, Some(why)) = (kind, why) {
+        return Err(TurnError::UnusableSkill { name: name.clone(), why });
+    }
+    let available: Vec<&str> = tools.iter().filter(fits).map(|spec| spec.name.as_str()).collect();
+    Err(TurnError::UnknownTool { kind, name: name.clone(), available: some_of(&available) })
 }
 
 /// The first of `names`, and how many more there are.

@@ -140,7 +140,7 @@ impl Run {
         check_message(&text, self.parts.limits.message_bytes_max)?;
         if let Some(parsed) = ToolCommand::parse(&text) {
             // Refused before anything is stored, as every other message that can't be taken.
-            think::arguments_of(&parsed?, &self.parts.hands.tools())?;
+            think::arguments_of(&parsed?, &self.parts)?;
         }
         let tape = Tape::open(&self.parts, &session, self.deadline).await?;
         let (key, since) = origin.map(|Origin { key, since }| (key, since)).unzip();

@@ -36,7 +36,7 @@ pub enum IdError {
         bytes_max: usize,
     },
     /// The id holds a character that its rule excludes.
-    #[error("the {what} {id:?} holds {character:?}; {rule}")]
+    #[error("the {what} {id:?} holds {character:?}{}; {rule}", code(*.character))]
     Character {
         /// Which kind of id.
         what: &'static str,
@@ -53,6 +53,11 @@ pub enum IdError {
         /// The text.
         text: String,
     },
+}
+
+/// The code of a character that may look like another.
+fn code(character: char) -> String {
+    if character.is_ascii() { String::new() } else { format!(" (U+{:04X})", u32::from(character)) }
 }
 
 impl From<std::convert::Infallible> for IdError {
@@ -160,8 +165,20 @@ impl ToolName {
     /// # Errors
     /// [`IdError`] when it is empty, over 64 bytes or holds another character.
     pub fn new(name: &str) -> Result<Self, IdError> {
-        bounded("tool name", name, TOOL_NAME_BYTES_MAX)?;
-        only("tool name", name, "use only a-z, 0-9, `_` and `-`", |c| {
+        Self::of("tool name", name)
+    }
+
+    /// The same for the name of a skill, which is what errors call it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_skill(name: &str) -> Result<Self, IdError> {
+        Self::of("skill name", name)
+    }
+
+    fn of(what: &'static str, name: &str) -> Result<Self, IdError> {
+        bounded(what, name, TOOL_NAME_BYTES_MAX)?;
+        only(what, name, "use only a-z, 0-9, `_` and `-`", |c| {
             c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-'
         })?;
         Ok(Self(name.into()))
@@ -262,6 +279,13 @@ mod tests {
             assert!(error.contains("session id"), "{error}");
             assert!(!error.chars().any(char::is_control), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_character_that_looks_like_another_is_told_with_its_code() {
+        let told = |name: &str| ToolName::new(name).unwrap_err().to_string();
+        assert!(told("сoffee").contains("holds 'с' (U+0441);"), "{}", told("сoffee"));
+        assert!(told("Coffee").contains("holds 'C';"), "{}", told("Coffee"));
     }
 
     #[test]

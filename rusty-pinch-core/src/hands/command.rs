@@ -151,10 +151,10 @@ impl ToolCommand {
             return Err(CommandError::NoName { prefix: kind.prefix() });
         }
         let name = match kind {
-            ToolKind::Skill => name.strip_suffix(SKILL_ENDING).unwrap_or(name),
-            ToolKind::Tool => name,
+            ToolKind::Skill => ToolName::for_skill(name.strip_suffix(SKILL_ENDING).unwrap_or(name)),
+            ToolKind::Tool => ToolName::new(name),
         };
-        let name = ToolName::new(name).map_err(CommandError::Name)?;
+        let name = name.map_err(CommandError::Name)?;
         // Judged before blanks are cut off, for tabs and line breaks are blanks too.
         if let Some(character) = rest.chars().find(|c| c.is_control()) {
             return Err(CommandError::ControlCharacter { character });

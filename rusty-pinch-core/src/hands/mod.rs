@@ -44,8 +44,8 @@ pub use skills::{
     ArgumentKind, CaseResult, DryRun, DryRunError, HostRecord, LibraryError, Manifest, ManifestError, ManifestFault,
     SANDBOX_MEMORY_BYTES_MAX, SCRIPT_BYTES_MAX, SKILL_CHILD_VERB, SKILL_TIME_MAX, SKILLS_MAX, STARTER_SKILLS,
     STATE_BYTES_MAX, Sandbox, SandboxCommand, SandboxError, SandboxReport, ScriptLint, ScriptShape, Skill,
-    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, Skills, StarterSkill, check_script,
-    dry_run, examine_skill, skill_child_main, skill_template,
+    SkillArgument, SkillError, SkillFault, SkillFile, SkillHosts, SkillLibrary, SkillScan, Skills, StarterSkill,
+    check_script, dry_run, examine_skill, skill_child_main, skill_template,
 };
 #[cfg(all(feature = "skills", any(test, feature = "testing")))]
 pub(crate) use skills::{HostCall, HostReply, SkillHost, SkillJob, SkillSandbox, SkillWork, hear_child, run_briefly};
@@ -100,6 +100,10 @@ impl<T: Hands + ?Sized> Hands for Arc<T> {
 pub trait Refresh: Debug + Send + Sync + 'static {
     /// Looks again.
     async fn refresh(&self);
+    /// Why there is no skill `name`, where more is known than that there is none.
+    fn missing_skill(&self, _name: &ToolName) -> Option<String> {
+        None
+    }
 }
 
 /// What a tool is to the person who names it.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::template::{Fit, all_of};
 use super::words::{Said, Word, has_content, without_politeness, words};
-use crate::hands::{Repeat, ToolSpec, required_parameters};
+use crate::hands::{Repeat, ToolKind, ToolSpec, required_parameters};
 
 /// From this score on a message is taken for a request. Of the phrasings in the tests, those that ask for something
 /// score 0.70 and more, and those that don't 0.63 and less.
@@ -18,7 +18,9 @@ pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a Tool
     let (polite, requested) = without_politeness(&all);
     let is_question = message.trim_end().ends_with('?') && !requested;
     let mut best: Option<(&ToolSpec, Fit)> = None;
-    for spec in tools {
+    // Tools first, so that no name of a skill wins a tie.
+    let of_kind = |kind| tools.iter().filter(move |spec| spec.kind == kind);
+    for spec in of_kind(ToolKind::Tool).chain(of_kind(ToolKind::Skill)) {
         for template in all_of(spec) {
             let words = if template.is_whole { &all } else { polite };
             let Some(fit) = template.fit(spec, Said::new(message, &all, words), SCORE_MIN) else { continue };
@@ -35,10 +37,15 @@ pub(super) fn pick<'a>(message: &str, tools: &'a [ToolSpec]) -> Option<(&'a Tool
     best.filter(|(_, fit)| fit.score >= SCORE_MIN).map(|(spec, fit)| (spec, fit.arguments))
 }
 
-/// The higher score wins, then the one with more in common, then the one that came first.
+/// The higher score wins, then whoever is no skill with a sentence without values, then the one with more in common, then
+/// the one that came first. So a skill whose example is `what is 17 * 23?`, word for word, has no more of it than `calc`.
 fn better<'a>(best: Option<(&'a ToolSpec, Fit)>, spec: &'a ToolSpec, fit: Fit) -> Option<(&'a ToolSpec, Fit)> {
+    let rank = |spec: &ToolSpec, fit: &Fit| {
+        let has_values = fit.arguments.as_object().is_some_and(|arguments| !arguments.is_empty());
+        (fit.score, spec.kind == ToolKind::Tool || has_values, fit.shared)
+    };
     match best {
-        Some((_, ref old)) if (old.score, old.shared) >= (fit.score, fit.shared) => best,
+        Some((old, ref old_fit)) if rank(old, old_fit) >= rank(spec, &fit) => best,
         _ => Some((spec, fit)),
     }
 }

@@ -471,3 +471,25 @@ proptest! {
         }
     }
 }
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+struct Sum {
+    expression: String,
+}
+
+#[test]
+fn a_skill_does_not_take_over_what_a_tool_is_asked_with() {
+    let skill = || Tool::new("a_skill", "Answers").read_only();
+    let example = "what is 17 * 23?";
+    let word_for_word = skill().example(example, json!({})).run(|()| async { Ok(()) });
+    let the_same = skill().example(example, json!({"expression": "17 * 23"})).run(|_: Sum| async { Ok(()) });
+    for skill in [word_for_word, the_same] {
+        let mut tools = specs(builtins().tool(skill)).to_vec();
+        for spec in tools.iter_mut().filter(|spec| spec.name.as_str() == "a_skill") {
+            spec.kind = crate::hands::ToolKind::Skill;
+        }
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        check(&[(example, calc("17 * 23"))], tools.into());
+    }
+}

@@ -1,8 +1,7 @@
 //! What the records say to `doctor`: whether they can be read, and who is left alone.
 
-use std::error::Error;
-
 use super::{BreakerState, MemberStatus, brain_status, open_store};
+use crate::causes::with_causes;
 use crate::config::Settings;
 use crate::config::doctor::Check;
 use crate::data::Timestamp;
@@ -70,15 +69,4 @@ fn unreadable(error: &StoreError) -> Check {
         StoreError::Full { .. } => Check::error("records", message, "free some space"),
         _ => Check::error("records", message, "let this user read and write it; move it away if it is no file"),
     }
-}
-
-fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

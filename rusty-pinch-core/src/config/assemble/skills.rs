@@ -1,7 +1,8 @@
 //! The skills of the workspace.
 
+use crate::causes::with_causes;
 use crate::config::{Check, Settings};
-use crate::hands::{SkillLibrary, Skills};
+use crate::hands::{SkillLibrary, SkillScan, Skills};
 
 /// The folder of skills in the workspace.
 const FOLDER: &str = "skills";
@@ -22,23 +23,28 @@ pub(super) fn of(settings: &Settings) -> Option<Skills> {
 
 /// How many skills there are, and which can't be used. Nothing is made where there are none yet.
 pub(super) fn examine(settings: &Settings) -> Vec<Check> {
-    let files = match skill_library(settings).scan_with_starters() {
-        Ok(files) => files,
-        Err(error) => {
-            return vec![Check::error("skills", error.to_string(), "let this user read the folder of skills")];
-        }
+    let SkillScan { files, without_starters } = match skill_library(settings).scan_with_starters() {
+        Ok(scan) => scan,
+        Err(error) => return vec![Check::error("skills", with_causes(&error), error.fix())],
     };
+    let mut checks = Vec::new();
+    if let Some(error) = without_starters {
+        checks.push(Check::warning(
+            "skills",
+            format!("no starter skill is offered: {}", with_causes(&error)),
+            error.fix(),
+        ));
+    }
     let broken: Vec<_> = files.iter().filter_map(|file| Some((file, file.skill.as_ref().err()?))).collect();
     if broken.is_empty() {
-        return vec![Check::ok("skills", format!("{} in {}", files.len(), skill_library(settings).folder().display()))];
+        let folder = skill_library(settings).folder().display().to_string();
+        checks.push(Check::ok("skills", format!("{} in {folder}", files.len())));
+        return checks;
     }
-    let named = broken.iter().take(BROKEN_SHOWN_MAX);
-    let mut checks: Vec<_> = named
-        .map(|(file, fault)| {
-            let message = format!("the skill {:?} can't be used: {fault}", file.name);
-            Check::warning("skills", message, "correct the file, or move it away; the other skills are not affected")
-        })
-        .collect();
+    checks.extend(broken.iter().take(BROKEN_SHOWN_MAX).map(|(file, fault)| {
+        let message = format!("the skill {:?} can't be used: {fault}", file.name);
+        Check::warning("skills", message, "correct the file, or move it away; the other skills are not affected")
+    }));
     if broken.len() > BROKEN_SHOWN_MAX {
         let message = format!("{} more skills can't be used", broken.len() - BROKEN_SHOWN_MAX);
         checks.push(Check::warning("skills", message, "`rusty-pinch skills check` names them"));

@@ -65,6 +65,10 @@ pub(super) const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 pub(super) const COMPILED_MAX: usize = 64;
 /// The most skills of one sandbox on threads at once, those included that were given up and have not ended yet.
 pub(super) const IN_PROCESS_RUNS_MAX: usize = 64;
+/// The most lints of one script.
+pub(super) const LINTS_MAX: usize = 64;
+/// How much of a name a lint shows, in characters.
+pub(super) const LINT_NAME_CHARS_MAX: usize = 64;
 /// The most files of a skill folder that are looked at.
 pub const SKILLS_MAX: usize = 256;
 /// The most entries of a skill folder that are passed over to find them.

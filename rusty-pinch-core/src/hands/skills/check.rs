@@ -7,6 +7,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use serde::{Deserialize, Serialize};
 
 use super::SkillError;
+use super::bounds::{LINT_NAME_CHARS_MAX, LINTS_MAX};
 use super::engine::{ENGINE, compile};
 use super::failure::ScriptFailure;
 use super::host::HOST_FUNCTIONS;
@@ -25,7 +26,7 @@ pub struct ScriptShape {
     pub functions: Vec<(String, usize)>,
     /// The host functions that it calls, sorted.
     pub host_functions: Vec<String>,
-    /// What is probably not meant, in the order of the script.
+    /// What is probably not meant, in the order of the script. Of more than 64, the last says how many are left out.
     pub lints: Vec<ScriptLint>,
 }
 
@@ -121,12 +122,29 @@ fn lints(shape: &ScriptShape, own: &BTreeMap<&str, BTreeSet<usize>>, calls: &[Ca
             "main" if *arity > 1 => format!("`main` with {arity} arguments is never called; it gets one or none"),
             "main" => continue,
             name if is_host(name) => format!("`{name}` hides the host function of that name; give it another"),
-            name if !called.contains(name) => format!("`{name}` is never called by its name"),
+            name if !called.contains(name) => format!("{} is never called by its name", shown(name)),
             _ => continue,
         };
         lints.push(ScriptLint { at: None, message });
     }
+    bounded(lints)
+}
+
+fn bounded(mut lints: Vec<ScriptLint>) -> Vec<ScriptLint> {
+    let left_out = lints.len().saturating_sub(LINTS_MAX);
+    if left_out > 0 {
+        lints.truncate(LINTS_MAX);
+        lints.push(ScriptLint { at: None, message: format!("and {left_out} more") });
+    }
     lints
+}
+
+/// A name as a lint shows it; a script's may be as long as the script.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(LINT_NAME_CHARS_MAX) {
+        Some((end, _)) => format!("`{}…`", name.get(..end).unwrap_or_default()),
+        None => format!("`{name}`"),
+    }
 }
 
 fn lint(own: &BTreeMap<&str, BTreeSet<usize>>, call: &Call) -> Option<ScriptLint> {
@@ -141,11 +159,12 @@ fn lint(own: &BTreeMap<&str, BTreeSet<usize>>, call: &Call) -> Option<ScriptLint
         (_, Some(natives)) if known(natives) || natives.is_empty() => None,
         // A method may be a function that a map holds.
         (None, None) if call.is_method => None,
-        (None, None) => Some(ScriptLint { at, message: format!("there is no function `{name}`") }),
+        (None, None) => Some(ScriptLint { at, message: format!("there is no function {}", shown(name)) }),
         (mine, natives) => {
             let arities: BTreeSet<_> = mine.into_iter().chain(natives).flatten().map(usize::to_string).collect();
             let takes = arities.into_iter().collect::<Vec<_>>().join(" or ");
-            Some(ScriptLint { at, message: format!("`{name}` takes {takes} arguments, not {}", call.arguments) })
+            let message = format!("{} takes {takes} arguments, not {}", shown(name), call.arguments);
+            Some(ScriptLint { at, message })
         }
     }
 }

@@ -31,10 +31,17 @@ pub(super) struct Surroundings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: Arc<dyn Store>,
     pub(super) egress: Option<Arc<dyn Egress>>,
-    pub(super) hands: Arc<dyn Hands>,
-    pub(super) policy: Arc<dyn SkillPolicy>,
+    /// None in a dry run.
+    pub(super) tools: Option<Tools>,
     /// How long one request may take.
     pub(super) request_time: Duration,
+}
+
+/// The tools that skills may call where they declare them, and what the operator's rules say of such a call.
+#[derive(Clone, Debug)]
+pub(super) struct Tools {
+    pub(super) hands: Arc<dyn Hands>,
+    pub(super) policy: Arc<dyn SkillPolicy>,
 }
 
 /// One call of a script, as it is written down.
@@ -174,7 +181,10 @@ impl<'a> Desk<'a> {
         if !self.skill.manifest.tools.iter().any(|tool| tool.as_str() == name) {
             return refused(&format!("it is not declared; {}", permit::declaring(&self.skill.manifest, "tools", name)));
         }
-        let tools = self.around.hands.tools();
+        let Some(Tools { hands, policy }) = &self.around.tools else {
+            return refused("a dry run has no tools");
+        };
+        let tools = hands.tools();
         let Some(spec) = tools.iter().find(|spec| spec.name.as_str() == name) else {
             return refused("there is no such tool");
         };
@@ -188,13 +198,13 @@ impl<'a> Desk<'a> {
         };
         let id = CallId::new(&format!("{}-{number}", self.call)).map_err(|error| error.to_string())?;
         let call = ToolCall { id, name: name.to_owned(), arguments };
-        let assessment = self.around.hands.assess(&call).await.map_err(|error| error.to_string())?;
-        if let Some(why) = self.around.policy.refusal(self.skill, spec, &call, &assessment) {
+        let assessment = hands.assess(&call).await.map_err(|error| error.to_string())?;
+        if let Some(why) = policy.refusal(self.skill, spec, &call, &assessment) {
             return refused(&why);
         }
         let invocation =
             Invocation { session: self.session.clone(), call, bound: assessment.bound, deadline: self.deadline };
-        let outcome = self.around.hands.invoke(&invocation).await.map_err(|error| error.to_string())?;
+        let outcome = hands.invoke(&invocation).await.map_err(|error| error.to_string())?;
         match outcome.status {
             OutcomeStatus::Ok => Ok(Value::String(outcome.content)),
             _ => Err(format!("the tool `{name}` failed: {}", outcome.content)),

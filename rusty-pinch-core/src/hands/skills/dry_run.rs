@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::bounds::{CASES_BYTES_MAX, CASES_MAX};
-use super::desk::{HostRecord, SkillPolicy, Surroundings};
+use super::desk::{HostRecord, Surroundings};
 use super::examine::shape_of;
 use super::library::{Skill, SkillFault, SkillLibrary};
 use super::manifest::SkillHosts;
 use super::run::{Asked, run};
 use super::{SKILL_TIME_MAX, Sandbox, ScriptLint, ScriptShape, SkillSandbox};
-use crate::data::{CallId, IdError, SessionId, ToolCall, ToolName};
+use crate::data::{CallId, IdError, SessionId, ToolName};
 use crate::hands::text::quoted;
-use crate::hands::{Assessment, Egress, EgressError, Fetch, Fetched, ToolSpec, Toolbox, argument_misfit};
+use crate::hands::{Egress, EgressError, Fetch, Fetched, argument_misfit};
 use crate::store::MemoryStore;
 use crate::sys::Clock;
 
@@ -169,16 +169,6 @@ impl Egress for ReplayEgress {
     }
 }
 
-/// In a dry run there are no tools to judge.
-#[derive(Debug)]
-struct NoTools;
-
-impl SkillPolicy for NoTools {
-    fn refusal(&self, _: &Skill, _: &ToolSpec, _: &ToolCall, _: &Assessment) -> Option<String> {
-        Some("a dry run calls no tools".to_owned())
-    }
-}
-
 /// Compiles the skill `name`, looks it through, and runs its cases in `sandbox`. No tool has to be there for it.
 ///
 /// # Errors
@@ -212,8 +202,7 @@ async fn try_case(sandbox: &SkillSandbox, skill: &Skill, case: Case, clock: &Arc
         clock: Arc::clone(clock),
         store: Arc::new(MemoryStore::new()),
         egress: Some(Arc::clone(&egress) as Arc<dyn Egress>),
-        hands: Arc::new(Toolbox::new()),
-        policy: Arc::new(NoTools),
+        tools: None,
         request_time: SKILL_TIME_MAX,
     };
     let asked = ids().map(|(session, call)| Asked {

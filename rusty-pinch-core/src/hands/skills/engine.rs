@@ -15,7 +15,7 @@ use super::bounds::{
     VALUE_DEPTH_MAX, VARIABLES_MAX,
 };
 use super::failure::ScriptFailure;
-use super::values::{Room, Unfit};
+use super::values::{Room, Unfit, with_article};
 use super::{host, natives, running};
 use crate::data::Sha256Digest;
 
@@ -130,7 +130,7 @@ pub(super) fn run(ast: &AST, text: &str) -> Result<String, ScriptFailure> {
     text_of(&returned)
 }
 
-/// Nothing as an empty text, text as it is, what has no form in JSON by its name, everything else as JSON.
+/// Nothing as an empty text, text and numbers as they are, what has no form in JSON by its name, everything else as JSON.
 pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
     let too_long = || ScriptFailure::over(format!("{} KiB of output", OUTPUT_BYTES_MAX / 1024));
     if value.is_unit() {
@@ -138,6 +138,9 @@ pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
     }
     if let Ok(text) = value.as_immutable_string_ref() {
         return if text.len() > OUTPUT_BYTES_MAX { Err(too_long()) } else { Ok(text.to_string()) };
+    }
+    if value.as_float().is_ok_and(|number| !number.is_finite()) {
+        return Ok(value.to_string());
     }
     let room = Room { values: OUTPUT_BYTES_MAX, bytes: OUTPUT_BYTES_MAX };
     match room.holds(value) {
@@ -148,7 +151,8 @@ pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
         }
         Err(Unfit::NoForm(name)) if name == value.type_name() => Ok(name.to_owned()),
         Err(Unfit::NoForm(name)) => {
-            Err(ScriptFailure::failed(format!("its output holds a {name}, which has no form in JSON; return its text")))
+            let held = with_article(name);
+            Err(ScriptFailure::failed(format!("its output holds {held}, which has no form in JSON; return its text")))
         }
         Err(Unfit::TooDeep) => {
             Err(ScriptFailure::over(format!("{VALUE_DEPTH_MAX} values within one another in its output")))

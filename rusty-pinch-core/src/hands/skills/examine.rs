@@ -1,21 +1,23 @@
 //! Whether a file is a skill that can be run, found out without running it.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::library::{Skill, SkillFault, SkillFile};
+use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
 use super::{Sandbox, ScriptShape, SkillError, SkillSandbox};
 use crate::hands::ToolSpec;
 use crate::sys::Clock;
 
 /// Judges a file more closely than the start of a turn does: its script is read in `sandbox`, and its tools must be among
-/// `tools`.
+/// `tools`, which are no skills.
 pub async fn examine_skill(
     file: SkillFile,
     tools: &[ToolSpec],
     sandbox: &Sandbox,
     clock: &Arc<dyn Clock>,
 ) -> SkillFile {
-    let file = super::hands::checked(file, tools);
+    let library = SkillLibrary::new(file.path.parent().unwrap_or(Path::new(".")));
+    let file = super::hands::checked(file, tools, |name| library.path_of(name).exists());
     let Ok(skill) = &file.skill else { return file };
     let sandbox = SkillSandbox::new(sandbox.clone(), Arc::clone(clock));
     match shape_of(skill, &sandbox).await {

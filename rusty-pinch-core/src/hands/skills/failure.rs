@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{
     ARRAY_ITEMS_MAX, CALL_LEVELS_MAX, MAP_ENTRIES_MAX, OPERATIONS_MAX, STRING_BYTES_MAX, VARIABLES_MAX, WHY_BYTES_MAX,
 };
+use super::values::with_article;
 use super::{SkillError, engine};
 use crate::data::ToolName;
 use crate::hands::floor_char_boundary;
@@ -119,7 +120,7 @@ fn thrown_text(thrown: &Dynamic) -> String {
     match engine::text_of(thrown) {
         Ok(text) if text.is_empty() => "it threw an error without a text".to_owned(),
         Ok(text) => text,
-        Err(why) => format!("it threw a {} that can't be shown: {}", thrown.type_name(), why.why),
+        Err(why) => format!("it threw {} that can't be shown: {}", with_article(thrown.type_name()), why.why),
     }
 }
 

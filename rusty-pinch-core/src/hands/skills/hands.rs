@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::desk::{SkillPolicy, Surroundings};
-use super::library::{Skill, SkillFault, SkillFile, SkillLibrary};
+use super::desk::{SkillPolicy, Surroundings, Tools};
+use super::library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan};
+use super::manifest::{Manifest, ManifestFault};
 use super::run::{Asked, Ran, run};
 use super::{SKILL_TIME_MAX, Sandbox, SkillError, SkillSandbox};
+use crate::causes::with_causes;
 use crate::data::{CallOutcome, ToolCall, ToolName};
 use crate::hands::text::{bounded, quoted, visible};
 use crate::hands::{
@@ -82,6 +84,8 @@ pub(crate) struct SkillContext {
 pub(crate) struct SkillHands {
     library: SkillLibrary,
     sandbox: SkillSandbox,
+    /// The tools that are no skills.
+    tools: Arc<dyn Hands>,
     around: Surroundings,
     time_max: Duration,
     has_starters: bool,
@@ -96,7 +100,8 @@ struct Shelf {
     specs: Arc<[ToolSpec]>,
     /// The tools that the files were judged by.
     tools: Arc<[ToolSpec]>,
-    fault: Option<String>,
+    /// Why skills are not there that should be.
+    fault: Option<LibraryError>,
 }
 
 impl Shelf {
@@ -120,12 +125,21 @@ impl Shelf {
         self.skills.get(&ToolName::new(name).ok()?)
     }
 
-    /// Why there is no skill of this name, in words for the model.
+    /// Why there is no skill of this name, where more is known than that there is none.
+    fn why_missing(&self, name: &str) -> Option<String> {
+        if let Some(file) = self.files.iter().find(|file| file.name == name) {
+            return file.skill.as_ref().err().map(ToString::to_string);
+        }
+        let fault = self.fault.as_ref()?;
+        let is_starter = || STARTER_SKILLS.iter().any(|starter| starter.name == name);
+        let may_be_there = !matches!(fault, LibraryError::Note { .. }) || is_starter();
+        may_be_there.then(|| format!("{}; {}", with_causes(fault), fault.fix()))
+    }
+
+    /// The same in words for the model.
     fn missing(&self, name: &str) -> CallOutcome {
-        if let Some(file) = self.files.iter().find(|file| file.name == name)
-            && let Err(fault) = &file.skill
-        {
-            return CallOutcome::failed(format!("The skill {} can't be used: {fault}.", quoted(name)));
+        if let Some(why) = self.why_missing(name) {
+            return CallOutcome::failed(format!("The skill {} can't be used: {why}.", quoted(name)));
         }
         let specs: Vec<_> = self.specs.iter().filter(|spec| spec.kind == ToolKind::Skill).cloned().collect();
         let mut outcome = unknown_tool(name, &specs);
@@ -145,9 +159,18 @@ impl SkillHands {
     pub(crate) fn new(skills: Skills, context: SkillContext) -> Self {
         let Skills { library, sandbox, time_max, request_time, has_starters } = skills;
         let SkillContext { clock, store, egress, hands, policy } = context;
-        let around = Surroundings { clock: Arc::clone(&clock), store, egress, hands, policy, request_time };
+        let tools = Some(Tools { hands: Arc::clone(&hands), policy });
+        let around = Surroundings { clock: Arc::clone(&clock), store, egress, tools, request_time };
         let shelf = RwLock::new(Arc::new(Shelf::new(Vec::new(), Arc::from([]))));
-        Self { library, sandbox: SkillSandbox::new(sandbox, clock), around, time_max, has_starters, shelf }
+        Self {
+            library,
+            sandbox: SkillSandbox::new(sandbox, clock),
+            tools: hands,
+            around,
+            time_max,
+            has_starters,
+            shelf,
+        }
     }
 
     fn shelf(&self) -> Arc<Shelf> {
@@ -199,7 +222,7 @@ impl SkillHands {
             listing.insert("broken".to_owned(), Value::Object(broken));
         }
         if let (Some(fault), Some(listing)) = (&shelf.fault, listing.as_object_mut()) {
-            listing.insert("fault".to_owned(), Value::from(fault.as_str()));
+            listing.insert("fault".to_owned(), Value::from(with_causes(fault)));
         }
         CallOutcome::ok(bounded(listing.to_string(), TOOL_OUTPUT_BYTES_MAX))
     }
@@ -301,24 +324,33 @@ fn outcome(call: &ToolCall, ran: Ran) -> Result<CallOutcome, HandsError> {
 
 #[async_trait]
 impl Refresh for SkillHands {
+    fn missing_skill(&self, name: &ToolName) -> Option<String> {
+        self.shelf().why_missing(name.as_str())
+    }
+
     async fn refresh(&self) {
         let (library, before) = (self.library.clone(), self.shelf());
         let has_starters = self.has_starters;
         let read = tokio::task::spawn_blocking(move || {
-            let files = library.scan_anew(&before.files, has_starters);
-            (before, files)
+            let scan = library.scan_anew(&before.files, has_starters);
+            (before, scan)
         });
-        let Ok((before, files)) = read.await else { return };
-        let tools = self.around.hands.tools();
-        let mut shelf = match files {
+        let Ok((before, scan)) = read.await else { return };
+        let tools = self.tools.tools();
+        let mut shelf = match scan {
             // The same list, so that whoever keeps it need not make it anew.
-            Ok(files) if before.is_of(&files, &tools) => return,
-            Ok(files) => Shelf::new(files.into_iter().map(|file| checked(file, &tools)).collect(), tools),
-            Err(error) => {
-                tracing::warn!(%error, "the skills could not be read");
-                Shelf { fault: Some(error.to_string()), ..Shelf::new(Vec::new(), tools) }
+            Ok(SkillScan { files, without_starters: None }) if before.is_of(&files, &tools) => return,
+            Ok(SkillScan { files, without_starters }) => {
+                let names: BTreeSet<_> = files.iter().map(|file| file.name.clone()).collect();
+                let is_skill = |name: &ToolName| names.contains(name.as_str());
+                let files = files.into_iter().map(|file| checked(file, &tools, is_skill)).collect();
+                Shelf { fault: without_starters, ..Shelf::new(files, tools) }
             }
+            Err(error) => Shelf { fault: Some(error), ..Shelf::new(Vec::new(), tools) },
         };
+        if let Some(fault) = &shelf.fault {
+            tracing::warn!(error = with_causes(fault), fix = fault.fix(), "not all skills could be read");
+        }
         if shelf.specs == before.specs {
             shelf.specs = Arc::clone(&before.specs);
         }
@@ -326,17 +358,20 @@ impl Refresh for SkillHands {
     }
 }
 
-/// The file, judged by the tools that there are.
-pub(super) fn checked(file: SkillFile, tools: &[ToolSpec]) -> SkillFile {
+/// The file, judged by the tools that there are, and by which other names are skills.
+pub(super) fn checked(file: SkillFile, tools: &[ToolSpec], is_skill: impl Fn(&ToolName) -> bool) -> SkillFile {
     let Ok(skill) = file.skill.clone() else { return file };
     let names: BTreeSet<_> = tools.iter().map(|spec| &spec.name).collect();
-    if names.contains(&skill.name) || matches!(skill.name.as_str(), LIST | RUN) {
+    let is_own = |name: &ToolName| matches!(name.as_str(), LIST | RUN);
+    if names.contains(&skill.name) || is_own(&skill.name) {
         return file.with_fault(SkillFault::NameTaken { name: skill.name.as_str().to_owned() });
     }
-    match skill.manifest.tools.iter().find(|tool| !names.contains(tool)) {
-        Some(tool) => file.with_fault(SkillFault::NoSuchTool { tool: tool.clone() }),
-        None => file,
-    }
+    let Some(tool) = skill.manifest.tools.iter().find(|tool| !names.contains(tool)) else { return file };
+    let fault = match is_own(tool) || is_skill(tool) {
+        true => ManifestFault::CallsSkills { tool: tool.clone() },
+        false => ManifestFault::NoSuchTool { tool: tool.clone() },
+    };
+    file.with_fault(Manifest::blame_tool(&skill.source, tool, fault).into())
 }
 
 fn no_parameters() -> Value {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::HostCall;
 use super::bounds::{SENT_VALUES_MAX, STRING_BYTES_MAX, VALUE_DEPTH_MAX};
 use super::running::{arguments, call};
-use super::values::{Room, Unfit};
+use super::values::{Room, Unfit, with_article};
 
 /// Names and numbers of arguments of all of them.
 pub(super) const HOST_FUNCTIONS: &[(&str, usize)] = &[
@@ -80,12 +80,12 @@ fn json_text(value: &Dynamic) -> Result<String> {
 /// `value` as JSON. `what` it is and how to `mend` it are for the error.
 fn json_of(value: &Dynamic, room: Room, what: &str, mend: &str) -> Result<Value> {
     room.holds(value).map_err(|unfit| match unfit {
-        Unfit::NoForm(name) => format!("a {name} has no form in JSON"),
+        Unfit::NoForm(name) => format!("{} has no form in JSON", with_article(name)),
         Unfit::TooDeep => format!("{what} has at most {VALUE_DEPTH_MAX} values within one another; flatten it"),
         Unfit::TooMany => format!("{what} holds at most {} others; {mend}", room.values),
         Unfit::TooLong => format!("{what} holds at most {} KiB of text; {mend}", room.bytes / 1024),
     })?;
-    from_dynamic(value).map_err(|_| format!("a {} has no form in JSON", value.type_name()).into())
+    from_dynamic(value).map_err(|_| format!("{} has no form in JSON", with_article(value.type_name())).into())
 }
 
 fn text(value: Value) -> Result<String> {

@@ -48,7 +48,7 @@ pub use hands::Skills;
 pub(crate) use hands::{SkillContext, SkillHands};
 pub use job::SkillError;
 pub(crate) use job::{HostCall, HostReply, SkillHost, SkillJob, SkillOutput, SkillWork};
-pub use library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, StarterSkill};
+pub use library::{LibraryError, STARTER_SKILLS, Skill, SkillFault, SkillFile, SkillLibrary, SkillScan, StarterSkill};
 pub use manifest::{ArgumentKind, Manifest, ManifestError, ManifestFault, SkillArgument, SkillHosts};
 pub use report::{SandboxError, SandboxReport};
 pub(crate) use sandbox::SkillSandbox;
@@ -57,7 +57,10 @@ pub use sandbox::{SKILL_CHILD_VERB, Sandbox, SandboxCommand};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use trial::{hear_child, run_briefly};
 
-/// The bound of a run that took too long.
+/// The bound of a run that took too long. `time` is what was left when the run began, so it is rounded up to what was set.
 fn time_bound(time: Duration) -> String {
-    format!("its time of {} ms", time.as_millis())
+    match time.as_millis() {
+        ms @ ..1_000 => format!("its time of {} ms", ms.div_ceil(10) * 10),
+        ms => format!("its time of {} s", ms.div_ceil(100) as f64 / 10.0),
+    }
 }

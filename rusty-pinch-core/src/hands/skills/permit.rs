@@ -78,7 +78,6 @@ mod tests {
             (named, "GET", "http://2130706433:8080/", None),
             (named, "GET", "http://127.0.0.1:8081/", Some("is not declared")),
             (named, "GET", "nonsense", Some("no URL")),
-            ("//! hosts: *.0.1\n", "GET", "http://127.0.0.1/", Some("is not declared")),
             (named, "POST", "https://api.example.org/x", Some("the method POST is not declared")),
             ("//! hosts: any\n", "GET", "https://whoever.net/", None),
             ("//! hosts: any\n", "POST", "https://whoever.net/", Some("POST is not declared")),

@@ -168,6 +168,19 @@ fn what_is_probably_not_meant_is_told_with_its_place() {
 }
 
 #[test]
+fn what_is_told_of_a_script_is_bounded() {
+    let calls: String = (0..1_000).map(|n| format!("f{n}();")).collect();
+    let told = lints(&format!("fn main() {{ {calls} }}"));
+    assert_eq!((told.len(), told.last().map(String::as_str)), (65, Some("and 936 more")), "{told:?}");
+    assert!(told[0].ends_with("there is no function `f0`"), "{told:?}");
+    let long = "x".repeat(100_000);
+    for script in [format!("fn main() {{ {long}() }}"), format!("fn main() {{}} fn {long}() {{}}")] {
+        let told = lints(&script);
+        assert!(told.len() == 1 && told[0].chars().count() < 200 && told[0].contains("xxx…`"), "{told:?}");
+    }
+}
+
+#[test]
 fn every_host_function_is_there() {
     for (name, arity) in host::HOST_FUNCTIONS {
         let arguments = vec!["\"x\""; *arity].join(", ");
@@ -310,4 +323,26 @@ fn a_script_that_was_read_is_found_again() {
         engine::compile_once(&format!("fn main() {{ {n} }}")).unwrap();
     }
     assert!(!Arc::ptr_eq(&first, &engine::compile_once("fn main() { 1 }").unwrap()));
+}
+
+#[test]
+fn a_bound_of_time_is_told_as_it_was_set() {
+    for (ms, expected) in
+        [(2_999, "3 s"), (3_000, "3 s"), (1_499, "1.5 s"), (60_000, "60 s"), (298, "300 ms"), (0, "0 ms")]
+    {
+        assert_eq!(time_bound(Duration::from_millis(ms)), format!("its time of {expected}"));
+    }
+    assert_eq!(time_bound(Duration::from_micros(2_999_900)), "its time of 3 s");
+}
+
+#[test]
+fn a_type_is_told_with_its_article() {
+    for (script, expected) in [
+        ("fn main() { throw [Fn(`f`)] }", "it threw an array that can't be shown: its output holds a Fn,"),
+        ("fn main() { throw #{a: Fn(`f`)} }", "it threw a map that can't be shown: its output holds a Fn,"),
+        ("fn main() { to_json(Fn(`f`)) }", "a Fn has no form in JSON"),
+    ] {
+        let failed = run_briefly(script, "", 5_000).unwrap_err();
+        assert!(failed.contains(expected), "{script}: {failed}");
+    }
 }

@@ -10,7 +10,7 @@ use super::bounds::VALUE_DEPTH_MAX;
 /// Why a value can't leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
-    /// It holds one of this type, which has no form in JSON: a function, an instant.
+    /// It holds one of this kind, which has no form in JSON: a function, an instant, a number that is not finite.
     NoForm(&'static str),
     /// It holds values within values, more than [`VALUE_DEPTH_MAX`] deep.
     TooDeep,
@@ -18,6 +18,12 @@ pub(super) enum Unfit {
     TooMany,
     /// Its texts are too long.
     TooLong,
+}
+
+/// The name of a type with its article.
+pub(super) fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// What is left of what a value may hold.
@@ -55,7 +61,10 @@ impl Room {
         if let Ok(blob) = value.as_blob_ref() {
             return self.take_values(blob.len());
         }
-        let is_plain = value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_char();
+        if let Ok(number) = value.as_float() {
+            return if number.is_finite() { Ok(()) } else { Err(Unfit::NoForm("number that is not finite")) };
+        }
+        let is_plain = value.is_unit() || value.is_bool() || value.is_int() || value.is_char();
         if is_plain { Ok(()) } else { Err(Unfit::NoForm(value.type_name())) }
     }
 
@@ -103,6 +112,10 @@ mod tests {
     fn what_has_no_form_in_json_is_named() {
         let function = Dynamic::from(FnPtr::new("f").unwrap());
         assert_eq!(ROOM.holds(&Dynamic::from_array(vec![function])), Err(Unfit::NoForm("Fn")));
+        for number in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let holds = ROOM.holds(&Dynamic::from_array(vec![number.into()]));
+            assert_eq!(holds, Err(Unfit::NoForm("number that is not finite")), "{number}");
+        }
         for plain in [Dynamic::UNIT, true.into(), 1_i64.into(), 1.5_f64.into(), 'c'.into(), "text".into()] {
             assert_eq!(ROOM.holds(&plain), Ok(()), "{plain}");
         }

@@ -97,3 +97,16 @@ async fn the_template_keeps_every_rule() {
     assert!(ran.lints.is_empty(), "{ran:?}");
     assert!(matches!(library.write_new(&name, "other").unwrap_err(), crate::hands::LibraryError::Exists { .. }));
 }
+
+#[tokio::test]
+async fn a_declared_tool_is_refused_because_a_dry_run_has_none() {
+    let (_dir, library) = library();
+    write(&library, "x.rhai", "//! description: D.\n//! tools: calc\nfn main() { tool(\"calc\") }");
+    write(
+        &library,
+        "x.cases.json",
+        r#"[{"name": "n", "error": "the tool `calc` is refused: a dry run has no tools"}]"#,
+    );
+    let ran = tried(&library, "x").await.unwrap();
+    assert!(ran.is_good(), "{ran:?}");
+}

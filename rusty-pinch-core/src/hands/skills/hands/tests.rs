@@ -322,3 +322,48 @@ async fn what_was_under_way_when_a_run_ended_is_told_and_never_called_not_done()
         assert!(why.contains(told) && why.contains("went over its time"), "{why}");
     }
 }
+
+#[tokio::test]
+async fn a_number_that_is_not_finite_has_no_form_in_json() {
+    let declared = "//! description: D\n//! state: yes\n//! tools: count\n";
+    for script in [
+        "state_set(\"k\", 1e308 * 10)",
+        "state_set(\"k\", [1, #{a: 0.0 / 0.0}])",
+        "to_json(1e308 * 10)",
+        "to_json(#{a: -1e308 * 10})",
+        "tool(\"count\", #{n: 1e308 * 10})",
+        "[1e308 * 10]",
+    ] {
+        let world = World::new(&[("x", &format!("{declared}fn main() {{ {script} }}"))], Grants::default()).await;
+        let outcome = world.run("x", json!({})).await;
+        assert_eq!(outcome.status, OutcomeStatus::Failed, "{script}: {outcome:?}");
+        assert!(outcome.content.contains("a number that is not finite"), "{script}: {outcome:?}");
+        assert_eq!(world.effects.load(Ordering::SeqCst), 0);
+    }
+    let alone = World::new(&[("x", "fn main() { 1e308 * 10 }")], Grants::default()).await;
+    assert_eq!(alone.run("x", json!({})).await, CallOutcome::ok("inf"));
+}
+
+#[tokio::test]
+async fn a_tool_that_no_skill_can_call_is_told_with_its_place() {
+    let names = |tools: &str| format!("//! description: D\n//! tools: {tools}\nfn main() {{}}");
+    let skills = [
+        ("lost", names("count, nowhere")),
+        ("other", names("hello")),
+        ("runs", names("skill_run")),
+        ("lists", names("count,  skill_list")),
+    ];
+    let mut skills: Vec<_> = skills.iter().map(|(name, script)| (*name, script.as_str())).collect();
+    skills.push(("hello", HELLO));
+    let world = World::new(&skills, Grants::default()).await;
+    let listing: Value = serde_json::from_str(&world.run("skill_list", json!({})).await.content).unwrap();
+    for (name, place, part) in [
+        ("lost", "line 2, column 19: ", "there is no tool `nowhere`"),
+        ("other", "line 2, column 12: ", "a skill may not call skills, and `hello` is one"),
+        ("runs", "line 2, column 12: ", "a skill may not call skills, and `skill_run` is"),
+        ("lists", "line 2, column 20: ", "a skill may not call skills, and `skill_list` is"),
+    ] {
+        let told = listing["broken"][name].as_str().unwrap();
+        assert!(told.starts_with(place) && told.contains(part), "{name}: {told}");
+    }
+}

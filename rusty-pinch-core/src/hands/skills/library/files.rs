@@ -8,9 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::SkillFault;
 use crate::data::Timestamp;
 
-/// The most that is read of a note of our own, in bytes.
-const NOTE_BYTES_MAX: u64 = 64 * 1024;
-
 /// What tells one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -112,11 +109,4 @@ fn written(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-/// The text of a small file of our own.
-pub(super) fn read_note(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open(path)?.take(NOTE_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
 }

@@ -120,15 +120,19 @@ pub enum SkillFault {
         /// Why, with the place.
         why: String,
     },
-    /// Its header names a tool that there is not.
-    #[error("its header names the tool `{tool}`, which there is not; `rusty-pinch tools list` has the names")]
-    NoSuchTool {
-        /// The tool.
-        tool: ToolName,
-    },
     /// There are more files than are looked at.
     #[error("the folder has more than {SKILLS_MAX} skills; move some away")]
     TooMany,
+}
+
+/// What is in a folder, starter skills included.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SkillScan {
+    /// The files, sorted by name.
+    pub files: Vec<SkillFile>,
+    /// Why no starter skills are among them, where they could not be offered.
+    pub without_starters: Option<LibraryError>,
 }
 
 /// Why the folder, or a file to be written there, can't be used.
@@ -143,6 +147,14 @@ pub enum LibraryError {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+    /// The note of what was offered can't be read, so that no starter skill is offered.
+    #[error("{path}, which remembers the starter skills that were offered, can't be used: {why}")]
+    Note {
+        /// The note.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// A file of that name is there already.
     #[error("{path} is there already; it is never overwritten, so choose another name or move it away")]
@@ -159,6 +171,23 @@ pub enum LibraryError {
         #[source]
         source: io::Error,
     },
+}
+
+impl LibraryError {
+    /// What to do.
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::Folder { source, .. }
+                if matches!(source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) =>
+            {
+                "something else is in the folder's place; move it away"
+            }
+            Self::Folder { .. } => "let this user read and write the folder of skills",
+            Self::Note { .. } => "move it away; starter skills that were deleted are offered again then",
+            Self::Exists { .. } => "choose another name",
+            Self::Write { .. } => "let this user write there",
+        }
+    }
 }
 
 impl SkillLibrary {
@@ -188,28 +217,33 @@ impl SkillLibrary {
     /// # Errors
     /// [`LibraryError::Folder`] when the folder can't be read.
     pub fn scan(&self) -> Result<Vec<SkillFile>, LibraryError> {
-        self.scan_anew(&[], false)
+        self.scan_folder(&[])
     }
 
     /// The same with the starter skills that were not offered to this folder yet, as if they were in it. Blocks.
     ///
     /// # Errors
     /// As [`scan`](Self::scan).
-    pub fn scan_with_starters(&self) -> Result<Vec<SkillFile>, LibraryError> {
+    pub fn scan_with_starters(&self) -> Result<SkillScan, LibraryError> {
         self.scan_anew(&[], true)
     }
 
     /// The same, where files that did not change since `before` are not read again.
-    pub(super) fn scan_anew(&self, before: &[SkillFile], with_starters: bool) -> Result<Vec<SkillFile>, LibraryError> {
+    pub(super) fn scan_anew(&self, before: &[SkillFile], with_starters: bool) -> Result<SkillScan, LibraryError> {
         let mut files = self.scan_folder(before)?;
-        if with_starters {
-            for starter in starters::not_offered(self)? {
-                if let Err(at) = files.binary_search_by(|file| file.path.cmp(&starter.path)) {
-                    files.insert(at, starter);
-                }
+        if !with_starters {
+            return Ok(SkillScan { files, without_starters: None });
+        }
+        let starters = match starters::not_offered(self) {
+            Ok(starters) => starters,
+            Err(error) => return Ok(SkillScan { files, without_starters: Some(error) }),
+        };
+        for starter in starters {
+            if let Err(at) = files.binary_search_by(|file| file.path.cmp(&starter.path)) {
+                files.insert(at, starter);
             }
         }
-        Ok(files)
+        Ok(SkillScan { files, without_starters: None })
     }
 
     fn scan_folder(&self, before: &[SkillFile]) -> Result<Vec<SkillFile>, LibraryError> {
@@ -324,7 +358,7 @@ fn read(stem: &str, path: &Path, metadata: &std::fs::Metadata) -> Result<Skill, 
     if let Some(ending) = ending(&path.to_string_lossy()).filter(|ending| *ending != ENDING) {
         return Err(SkillFault::Ending { ending: ending.to_owned() });
     }
-    let name = ToolName::new(stem)?;
+    let name = ToolName::for_skill(stem)?;
     let bytes = read_plain(path, metadata, SCRIPT_BYTES_MAX)?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(SkillFault::Empty);

@@ -1,15 +1,16 @@
 //! The skills that come with the program.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::{Arc, LazyLock};
 
-use super::{LibraryError, Skill, SkillFile, SkillLibrary, files};
+use super::{LibraryError, Skill, SkillFile, SkillLibrary, files, read_bounded};
 use crate::data::{Sha256Digest, ToolName};
 use crate::hands::skills::manifest::Manifest;
 
 /// Remembers which starter skills this folder was offered, one name a line.
 const OFFERED: &str = ".starter-skills";
+/// The longest note of them, in bytes.
+const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 macro_rules! starter {
     ($name:literal) => {
@@ -64,22 +65,25 @@ pub(super) fn not_offered(library: &SkillLibrary) -> Result<impl Iterator<Item =
 
 /// The names that the note lists.
 fn offered(library: &SkillLibrary) -> Result<BTreeSet<String>, LibraryError> {
-    match files::read_note(&library.folder().join(OFFERED)) {
-        Ok(text) => Ok(text.lines().map(|line| line.trim().to_owned()).filter(|name| !name.is_empty()).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-        Err(source) => Err(LibraryError::Folder { folder: library.folder().to_owned(), source }),
+    let path = library.folder().join(OFFERED);
+    match read_bounded(&path, NOTE_BYTES_MAX) {
+        Ok(text) => {
+            let names = text.iter().flat_map(|text| text.lines()).map(|line| line.trim().to_owned());
+            Ok(names.filter(|name| !name.is_empty()).collect())
+        }
+        Err(why) => Err(LibraryError::Note { path, why }),
     }
 }
 
 /// Copies what was not offered before. What was offered is noted after the copies: a crash between the two offers again,
 /// which overwrites nothing.
 pub(super) fn offer(library: &SkillLibrary) -> Result<Vec<&'static str>, LibraryError> {
+    library.make_folder()?;
     let offered = offered(library)?;
     let new: Vec<_> = STARTER_SKILLS.iter().filter(|starter| !offered.contains(starter.name)).collect();
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    library.make_folder()?;
     let mut copied = Vec::new();
     for starter in new {
         let Ok(name) = ToolName::new(starter.name) else { continue };

@@ -43,10 +43,10 @@ fn whatever_lies_in_the_folder_is_listed_with_its_fault_and_costs_the_others_not
         ("lies", "line 1, column 12"),
         ("cap.RHAI", "its name ends in `.RHAI`, and a skill's in `.rhai`"),
         ("x.RHAI", "'.'"),
-        ("Upper", "'U'"),
+        ("Upper", "the skill name \"Upper\" holds 'U'"),
         ("two words", "' '"),
         ("dot.ted", "'.'"),
-        ("weаther", "'а'"),
+        ("weаther", "'а' (U+0430)"),
         ("tab\there", "'\\t'"),
         ("new\nline", "'\\n'"),
         (&"x".repeat(65), "65 bytes"),
@@ -87,17 +87,17 @@ fn a_file_is_read_again_when_it_changed_and_only_then() {
     let path = library.folder().join("x.rhai");
     std::fs::write(&path, "fn main() { 1 }").unwrap();
     let first = library.scan().unwrap();
-    let again = library.scan_anew(&first, false).unwrap();
+    let again = library.scan_anew(&first, false).unwrap().files;
     let skill = |files: &[SkillFile]| Arc::clone(files[0].skill.as_ref().unwrap());
     assert!(Arc::ptr_eq(&skill(&first), &skill(&again)), "an unchanged file was read again");
     // The same length, and the same time of change as far as a program can set it.
     let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
     std::fs::write(&path, "fn main() { 2 }").unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-    let changed = library.scan_anew(&again, false).unwrap();
+    let changed = library.scan_anew(&again, false).unwrap().files;
     assert_ne!(skill(&changed).sha256, skill(&first).sha256, "a changed file was not read again");
     std::fs::remove_file(&path).unwrap();
-    assert!(library.scan_anew(&changed, false).unwrap().is_empty());
+    assert!(library.scan_anew(&changed, false).unwrap().files.is_empty());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn starter_skills_are_there_before_they_are_copied_and_make_no_folder() {
     let dir = tempfile::tempdir().unwrap();
     let library = SkillLibrary::new(dir.path().join("skills"));
     let good = |library: &SkillLibrary| {
-        let files = library.scan_with_starters().unwrap();
+        let files = library.scan_with_starters().unwrap().files;
         files.iter().map(|file| (file.name.clone(), file.skill.as_ref().unwrap().sha256)).collect::<Vec<_>>()
     };
     let before = good(&library);
@@ -169,4 +169,29 @@ fn a_folder_that_is_not_there_has_no_skills_and_is_not_made() {
     assert!(library.scan().unwrap().is_empty() && !library.folder().exists());
     std::fs::write(library.folder(), "a file").unwrap();
     assert!(library.scan().is_err() && library.offer_starters().is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_bad_note_costs_the_starters_and_nothing_else() {
+    let (dir, library) = library();
+    std::fs::write(library.folder().join("ok.rhai"), "fn main() {}").unwrap();
+    let note = library.folder().join(".starter-skills");
+    let elsewhere = dir.path().join("elsewhere");
+    std::fs::write(&elsewhere, "units\n").unwrap();
+    for (make, part) in [
+        ((|note, _| std::fs::create_dir(note).unwrap()) as fn(&Path, &Path), "it is a folder"),
+        (|note, elsewhere| std::os::unix::fs::symlink(elsewhere, note).unwrap(), "it is a link"),
+        (|note, _| std::fs::write(note, [0xff]).unwrap(), "no UTF-8"),
+    ] {
+        make(&note, &elsewhere);
+        let SkillScan { files, without_starters } = library.scan_with_starters().unwrap();
+        assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["ok"]);
+        let error = without_starters.unwrap();
+        assert!(error.to_string().contains(part) && error.to_string().contains(".starter-skills"), "{error}");
+        assert!(error.fix().contains("move it away"));
+        assert!(library.offer_starters().unwrap_err().to_string().contains(part));
+        let _ = std::fs::remove_file(&note).or_else(|_| std::fs::remove_dir(&note));
+    }
+    assert!(library.scan_with_starters().unwrap().without_starters.is_none());
 }

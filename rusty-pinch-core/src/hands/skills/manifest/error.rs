@@ -1,6 +1,7 @@
 //! What can be wrong with a header.
 
 use super::KEYS;
+use crate::data::ToolName;
 
 /// A header that breaks a rule, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,18 @@ pub enum ManifestFault {
     /// There are methods but no hosts to use them on.
     #[error("`methods` without `hosts` allows nothing; add a line `//! hosts: …`, or leave it out")]
     MethodsWithoutHosts,
+    /// A tool is named that there is not.
+    #[error("there is no tool `{tool}`; `rusty-pinch tools list` has the names")]
+    NoSuchTool {
+        /// The name.
+        tool: ToolName,
+    },
+    /// A skill, or a tool for skills, is named as a tool.
+    #[error("a skill may not call skills, and `{tool}` is one or is there for them; leave it out")]
+    CallsSkills {
+        /// The name.
+        tool: ToolName,
+    },
     /// A header line stands behind the header.
     #[error(
         "a line that begins with `//!` stands behind the header's end and would not count; move it to the start, or write `//`"

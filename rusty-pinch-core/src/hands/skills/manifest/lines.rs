@@ -32,8 +32,19 @@ impl HeaderLine<'_> {
 
     /// The value breaks this rule.
     pub(super) fn bad(&self, rule: impl Into<String>) -> ManifestError {
-        let given = self.value.chars().take(QUOTED_CHARS_MAX).collect();
-        self.at_value(ManifestFault::Value { key: self.key.to_owned(), given, rule: rule.into() })
+        self.bad_item(self.value, rule)
+    }
+
+    /// `item`, which is a part of the value, breaks this rule.
+    pub(super) fn bad_item(&self, item: &str, rule: impl Into<String>) -> ManifestError {
+        let given = item.chars().take(QUOTED_CHARS_MAX).collect();
+        self.at_item(item, ManifestFault::Value { key: self.key.to_owned(), given, rule: rule.into() })
+    }
+
+    /// `item` is a part of the value.
+    pub(super) fn at_item(&self, item: &str, fault: ManifestFault) -> ManifestError {
+        let column = self.value_column + chars_before(item, self.value);
+        ManifestError { line: self.number, column, fault }
     }
 
     /// One more of this key may come behind `count` of them.
@@ -75,14 +86,16 @@ pub(super) fn header_lines(source: &str) -> Result<Vec<HeaderLine<'_>>, Manifest
     Ok(lines)
 }
 
+/// How many characters of `whole` stand before `part`, which is a part of it.
+fn chars_before(part: &str, whole: &str) -> usize {
+    let before = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    whole.get(..before).map_or(0, |before| before.chars().count())
+}
+
 fn split<'a>(number: usize, raw: &'a str, content: &'a str) -> Result<HeaderLine<'a>, ManifestError> {
     let (key, value) = content.split_once(':').unwrap_or((content, ""));
     let (key, value) = (key.trim(), value.trim());
-    let column = |part: &str| {
-        // Both are parts of the same line, so that what lies before them is what is left out of it.
-        let before = (part.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize);
-        raw.get(..before).map_or(1, |before| before.chars().count() + 1)
-    };
+    let column = |part: &str| chars_before(part, raw) + 1;
     let line = HeaderLine { number, key, value, key_column: column(key), value_column: column(value) };
     if !content.contains(':') || key.is_empty() || key.chars().any(char::is_whitespace) {
         return Err(line.at_key(ManifestFault::NoKey));

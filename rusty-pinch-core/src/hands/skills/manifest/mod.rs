@@ -184,6 +184,17 @@ impl Manifest {
         Ok(())
     }
 
+    /// Blames the name `tool` in the header of `source`, which was read before.
+    pub(super) fn blame_tool(source: &str, tool: &ToolName, fault: ManifestFault) -> ManifestError {
+        let lines = header_lines(source).unwrap_or_default();
+        let line = lines.iter().find(|line| line.key == "tools");
+        let item = line.and_then(|line| values::items_of(line).find(|item| *item == tool.as_str()));
+        match (line, item) {
+            (Some(line), Some(item)) => line.at_item(item, fault),
+            _ => ManifestError { line: 1, column: 1, fault },
+        }
+    }
+
     /// A JSON Schema of the arguments. A skill without a header takes one text, if its caller has any.
     pub fn parameters(&self) -> Value {
         let mut properties = Map::new();

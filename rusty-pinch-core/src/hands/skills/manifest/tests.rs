@@ -72,10 +72,15 @@ fn a_header_that_lies_is_refused_with_its_place() {
         ("//! description: D\n  //! Hosts: a.b", 2, 7, "`Hosts` is no key"),
         ("//! description: D\n//! hosts: a.b\n//! hosts: c.d", 3, 5, "stands on line 2 already"),
         ("//! description: D\n//! methods: GET", 2, 5, "without `hosts`"),
-        ("//! description: D\n//! hosts: a.b\n//! methods: GET, PUT", 3, 14, "`GET` and `POST`"),
+        ("//! description: D\n//! hosts: a.b\n//! methods: GET, PUT", 3, 19, "\"PUT\" can't be"),
         ("//! description: D\n//! hosts: a.b\n//! methods: get", 3, 14, "`GET` and `POST`"),
         ("//! description: D\n//! hosts: a.b,", 2, 12, "commas"),
         ("//! description: D\n//! hosts: a.b, A.B", 2, 12, "each once"),
+        ("//! description: D\n//! hosts: a.com:0, b.com:99999", 2, 12, "\"a.com:0\" can't be"),
+        ("//! description: D\n//! hosts: a.com,  b.com:99999", 2, 20, "\"b.com:99999\" can't be"),
+        ("//! description: D\n//! hosts: 10.0.0.1, any", 2, 22, "stands alone"),
+        ("//! description: D\n//! hosts: ANY, a.b", 2, 12, "stands alone"),
+        ("//! description: D\n//! tools: calc, ../x", 2, 18, "\"../x\" can't be"),
         ("//! description: D\n//! state: maybe", 2, 12, "`yes` or `no`"),
         ("//! description: D\n//! version: 1 2", 2, 14, "letters, digits"),
         ("//! description: D\n//! tools: ../x", 2, 12, "a-z"),
@@ -107,7 +112,19 @@ fn a_header_that_lies_is_refused_with_its_place() {
 
 #[test]
 fn a_host_is_a_name_and_nothing_that_hides_another() {
-    for good in ["a.b", "localhost", "127.0.0.1", "a.b:1", "a.b:65535", "*.b.c", "*.b.c:443", "xn--bcher-kva.example"] {
+    for good in [
+        "a.b",
+        "localhost",
+        "127.0.0.1",
+        "10.0.0.1:80",
+        "1.2.3.com",
+        "a1.b2",
+        "a.b:1",
+        "a.b:65535",
+        "*.b.c",
+        "*.b.c:443",
+        "xn--bcher-kva.example",
+    ] {
         assert!(parse(&format!("//! description: D\n//! hosts: {good}")).is_ok(), "{good}");
     }
     for bad in [
@@ -138,6 +155,18 @@ fn a_host_is_a_name_and_nothing_that_hides_another() {
         "a.b#c",
         "a.b\\c",
         "any.*",
+        "ANY",
+        "any:80",
+        "0x7f.1",
+        "127.1",
+        "127",
+        "0x7f000001",
+        "a.0x7f",
+        "a.0x",
+        "127.0.0.01",
+        "1.2.3.256",
+        "1.2.3.4.5",
+        "*.0.1",
         "a%2eb",
     ] {
         let error = parse(&format!("//! description: D\n//! hosts: {bad}")).unwrap_err();

@@ -1,6 +1,7 @@
 //! The values of a header, each with its rule.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use serde_json::{Map, Value};
 
@@ -12,8 +13,9 @@ use crate::hands::skills::bounds::{HEADER_HOSTS_MAX, HEADER_TOOLS_MAX};
 
 const ARGUMENT_RULE: &str = "it is `<name> <text|number|integer|boolean> [optional] - <what it is>`, such as \
                              `city text optional - Where to look`";
-const HOST_RULE: &str = "a host is a name such as `api.example.org`, a name with a port, or `*.example.org` for all names \
-                         below a zone; no scheme, no path, no other `*`; `any` alone means every public host";
+const HOST_RULE: &str = "a host is a name such as `api.example.org` or an address such as `10.0.0.1`, with a port or without, \
+                         or `*.example.org` for all names below a zone; no scheme, no path, no other `*`; `any` means \
+                         every public host and stands alone";
 const ARGUMENT_NAME_BYTES_MAX: usize = 32;
 const VERSION_BYTES_MAX: usize = 32;
 
@@ -84,7 +86,7 @@ pub(super) fn hosts(line: &HeaderLine<'_>) -> Result<SkillHosts, ManifestError> 
     for item in items(line)? {
         line.at_most(hosts.len(), HEADER_HOSTS_MAX)?;
         if !is_host(item) {
-            return Err(line.bad(HOST_RULE));
+            return Err(line.bad_item(item, HOST_RULE));
         }
         hosts.push(item.to_ascii_lowercase());
     }
@@ -94,18 +96,23 @@ pub(super) fn hosts(line: &HeaderLine<'_>) -> Result<SkillHosts, ManifestError> 
 pub(super) fn methods(line: &HeaderLine<'_>) -> Result<BTreeSet<&'static str>, ManifestError> {
     let known = |item: &str| ["GET", "POST"].into_iter().find(|known| *known == item);
     let rule = "the methods are `GET` and `POST`";
-    items(line)?.into_iter().map(|item| known(item).ok_or_else(|| line.bad(rule))).collect()
+    items(line)?.into_iter().map(|item| known(item).ok_or_else(|| line.bad_item(item, rule))).collect()
 }
 
 pub(super) fn tools(line: &HeaderLine<'_>) -> Result<BTreeSet<ToolName>, ManifestError> {
     let items = items(line)?;
     line.at_most(items.len(), HEADER_TOOLS_MAX + 1)?;
-    items.into_iter().map(|item| ToolName::new(item).map_err(|error| line.bad(error.to_string()))).collect()
+    items.into_iter().map(|item| ToolName::new(item).map_err(|error| line.bad_item(item, error.to_string()))).collect()
 }
 
-/// What stands between commas; none may be empty or stand there twice.
+/// What stands between commas.
+pub(super) fn items_of<'a>(line: &HeaderLine<'a>) -> impl Iterator<Item = &'a str> {
+    line.value.split(',').map(str::trim)
+}
+
+/// The same, where none may be empty or stand there twice.
 fn items<'a>(line: &HeaderLine<'a>) -> Result<Vec<&'a str>, ManifestError> {
-    let items: Vec<_> = line.value.split(',').map(str::trim).collect();
+    let items: Vec<_> = items_of(line).collect();
     let distinct: BTreeSet<_> = items.iter().map(|item| item.to_ascii_lowercase()).collect();
     if items.iter().any(|item| item.is_empty()) || distinct.len() != items.len() {
         return Err(line.bad("it is a list with commas between its items, each once and none empty"));
@@ -126,5 +133,15 @@ fn is_host(text: &str) -> bool {
     };
     // A whole top-level zone is nobody's own.
     let deep_enough = !is_zone || name.contains('.');
-    port_fits && deep_enough && name.len() <= 253 && name.split('.').all(is_label)
+    let is_name = name.len() <= 253 && name.split('.').all(is_label) && !name.eq_ignore_ascii_case("any");
+    let fits = if ends_in_number(name) { !is_zone && name.parse::<Ipv4Addr>().is_ok() } else { is_name };
+    port_fits && deep_enough && fits
+}
+
+/// Whether URLs take `name` for an IPv4 address, in whichever of its spellings: `127.1` and `0x7f.1` are `127.0.0.1`.
+fn ends_in_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal || last.strip_prefix("0x").or(last.strip_prefix("0X")).is_some_and(is_hexadecimal)
 }
