@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::settings::in_range;
+use super::settings::{in_range, is_metadata};
 
 /// What an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,10 @@ use Standing::{Private, Public, Special};
 struct Row<A>(A, u8, Standing);
 
 const V4: &[Row<[u8; 4]>] = &[
-    // Inside larger ranges or public ones, so they come first.
-    Row([100, 100, 100, 200], 32, Special("a cloud metadata address")),
-    Row([168, 63, 129, 16], 32, Special("a cloud metadata address")),
     Row([0, 0, 0, 0], 8, Special("an address of \"this network\" (0.0.0.0/8)")),
     Row([10, 0, 0, 0], 8, Private("a private address (10.0.0.0/8)")),
     Row([100, 64, 0, 0], 10, Private("a shared address (100.64.0.0/10)")),
     Row([127, 0, 0, 0], 8, Private("a loopback address (127.0.0.0/8)")),
-    Row([169, 254, 0, 0], 16, Special("a link-local or cloud metadata address (169.254.0.0/16)")),
     Row([172, 16, 0, 0], 12, Private("a private address (172.16.0.0/12)")),
     Row([192, 0, 0, 0], 24, Special("an address for protocols (192.0.0.0/24)")),
     Row([192, 0, 2, 0], 24, Special("a documentation address (192.0.2.0/24)")),
@@ -57,14 +53,14 @@ const V6: &[Row<[u16; 8]>] = &[
     Row([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, Special("a 6to4 address (2002::/16)")),
     Row([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, Special("a documentation address (3fff::/20)")),
     Row([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16, Special("a segment-routing address (5f00::/16)")),
-    Row([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, Special("a cloud metadata address")),
-    Row([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128, Special("a cloud metadata address")),
     Row([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, Private("a unique local address (fc00::/7)")),
-    Row([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, Special("a link-local address (fe80::/10)")),
     Row([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, Special("a site-local address (fec0::/10)")),
     Row([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, Special("a multicast address (ff00::/8)")),
     Row([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, Public),
 ];
+
+/// What an address is at which clouds may answer with credentials.
+const METADATA: Standing = Special("a link-local or cloud metadata address");
 
 /// What `address` is.
 pub(super) fn standing(address: IpAddr) -> Standing {
@@ -87,11 +83,18 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 fn of_v4(address: Ipv4Addr) -> Standing {
+    // They lie in larger ranges or among public ones, so they come first.
+    if is_metadata(address.into()) {
+        return METADATA;
+    }
     let found = V4.iter().find(|Row(base, bits, _)| in_range(address.into(), Ipv4Addr::from(*base).into(), *bits));
     found.map_or(Public, |Row(_, _, standing)| *standing)
 }
 
 fn of_v6(address: Ipv6Addr) -> Standing {
+    if is_metadata(address.into()) {
+        return METADATA;
+    }
     let found = V6.iter().find(|Row(base, bits, _)| in_range(address.into(), Ipv6Addr::from(*base).into(), *bits));
     found.map_or(Special("an address that is not allocated"), |Row(_, _, standing)| *standing)
 }

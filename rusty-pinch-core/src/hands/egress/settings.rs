@@ -103,6 +103,12 @@ const METADATA: [(IpAddr, u8); 7] = [
     (IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xa9fe, 0)), 112),
 ];
 
+/// Whether clouds may answer with credentials at `address`.
+#[cfg(any(test, feature = "http"))]
+pub(super) fn is_metadata(address: IpAddr) -> bool {
+    METADATA.iter().any(|(base, bits)| in_range(address, *base, *bits))
+}
+
 impl OpenedTarget {
     /// Whether `address` on `port` is in this range. A name holds no addresses.
     #[cfg(any(test, feature = "http"))]

@@ -40,7 +40,7 @@ fn refusals_name_the_input_the_rule_and_the_fix() {
         ),
         (
             "http://169.254.169.254/x",
-            "169.254.169.254:80 is refused: 169.254.169.254 is a link-local or cloud metadata address (169.254.0.0/16); if you are sure, set RUSTY_PINCH_EGRESS_ALLOW=169.254.169.254:80",
+            "169.254.169.254:80 is refused: 169.254.169.254 is a link-local or cloud metadata address; if you are sure, set RUSTY_PINCH_EGRESS_ALLOW=169.254.169.254:80",
         ),
         (
             "http://example.com:22/",
