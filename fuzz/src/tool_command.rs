@@ -1,4 +1,4 @@
-//! `/tool <name> [args]` and what its arguments become.
+//! `/tool <name> [args]`, `/skill <name> [args]` and what its arguments become.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +12,9 @@ static TOOLS: LazyLock<Arc<[ToolSpec]>> = LazyLock::new(|| {
 
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let has_prefix = text.strip_prefix("/tool").is_some_and(|rest| !rest.starts_with(|c: char| !c.is_whitespace()));
+    let begins =
+        |prefix| text.strip_prefix(prefix).is_some_and(|rest: &str| !rest.starts_with(|c: char| !c.is_whitespace()));
+    let has_prefix = begins("/tool") || begins("/skill");
     let command = match ToolCommand::parse(text) {
         None => return assert!(!has_prefix),
         Some(Err(error)) => return check_message(&error),

@@ -69,7 +69,7 @@ pub enum TurnError {
         kind: ToolKind,
         /// The name.
         name: ToolName,
-        /// The names of the tools, with commas.
+        /// The names of those that there are, with commas; of many the first 32, and how many more.
         available: String,
     },
     /// The message is a `/skill` command for a skill that can't be used. Nothing was stored.

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::history::{Progress, TurnState};
+use super::history::{Opener, Progress, TurnState};
 use super::limits::{CALLS_PER_COMPLETION_MAX, NAMES_TOLD_MAX};
-use super::loop_guard::Seen;
 use super::prompt::TooLong;
 use super::reply::TurnError;
 use super::tape::Tape;
@@ -24,7 +23,7 @@ pub(super) async fn think(run: &mut Run, tape: &mut Tape, turn: &TurnState) -> R
         return Ok(());
     }
     let id = TurnId { session: tape.session.clone(), opened_at: turn.opened_at };
-    let completion = ask(run, tape, id, &turn.seen).await?;
+    let completion = ask(run, tape, id, turn).await?;
     let brain = completion.by.as_ref().map_or(&run.parts.brain.info().name, |by| &by.brain).clone();
     note(run, tape, completion, Some(brain));
     Ok(())
@@ -57,8 +56,9 @@ pub(super) fn arguments_of(command: &ToolCommand, parts: &Parts) -> Result<Value
     if let Some(spec) = tools.iter().filter(fits).find(|spec| spec.name == *name) {
         return Ok(command.arguments(spec)?);
     }
-    let why = parts.refreshed.iter().find_map(|hands| hands.missing_skill(name));
-    if let (ToolKind::Skill, Some(why)) = (kind, why) {
+    if kind == ToolKind::Skill
+        && let Some(why) = parts.refreshed.iter().find_map(|hands| hands.missing_skill(name))
+    {
         return Err(TurnError::UnusableSkill { name: name.clone(), why });
     }
     let available: Vec<&str> = tools.iter().filter(fits).map(|spec| spec.name.as_str()).collect();
@@ -72,7 +72,7 @@ fn some_of(names: &[&str]) -> String {
     if untold.is_empty() { told } else { format!("{told} and {} more", untold.len()) }
 }
 
-async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId, seen: &[Seen]) -> Result<Completion, TurnError> {
+async fn ask(run: &mut Run, tape: &mut Tape, id: TurnId, turn: &TurnState) -> Result<Completion, TurnError> {
     let parts = std::sync::Arc::clone(&run.parts);
     let brain = parts.brain.info();
     let tools = parts.hands.tools();
@@ -84,18 +84,21 @@ async fn ask(run: &mut Run, tape: &mut Tape, turn: TurnId, seen: &[Seen]) -> Res
     }
     if let Some(fold) = compact::plan(&tape.lines, fixed.room()) {
         let through = fold.through;
-        let content = compact::summarise(run, &fold, turn.clone()).await;
+        let content = compact::summarise(run, &fold, id.clone()).await;
         tape.push(Event::Summary { content, through });
     }
     let pinned = builtin::pinned(&*parts.store).await?;
     let pinned: Vec<String> = pinned.into_iter().map(|note| note.text).collect();
+    // What led to a verdict may have been read only now.
+    let again = matches!(turn.opener, Opener::Verdict { .. }).then(|| tape.turn()).flatten();
+    let seen = &again.as_ref().unwrap_or(turn).seen;
     let messages = fixed.assemble(&pinned, &tape.lines, seen).map_err(|TooLong { needed, available }| {
         TurnError::PromptTooLong { brain: brain.name.clone(), needed, available }
     })?;
     if !brain.free {
         parts.barrier(tape, run.deadline).await?;
     }
-    let request = CompletionRequest { messages, tools, deadline: run.deadline, lane: run.lane, turn: Some(turn) };
+    let request = CompletionRequest { messages, tools, deadline: run.deadline, lane: run.lane, turn: Some(id) };
     let completion = tokio::select! {
         biased;
         answer = parts.brain.complete(&request, &run.deltas) => answer,

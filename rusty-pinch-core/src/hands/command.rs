@@ -239,9 +239,8 @@ impl ToolCommand {
 
     /// `arguments`, when the tool takes them.
     fn fitted(&self, spec: &ToolSpec, arguments: Value) -> Result<Value, CommandError> {
-        let (tool, usage) = (self.name.clone(), spec.usage());
         match schema::misfit(&spec.parameters, &schema::without_nulls(&spec.parameters, &arguments)) {
-            Some(why) => Err(CommandError::Unfit { tool, why, usage }),
+            Some(why) => Err(CommandError::Unfit { tool: self.name.clone(), why, usage: spec.usage() }),
             None => Ok(arguments),
         }
     }

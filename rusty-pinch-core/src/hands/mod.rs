@@ -101,9 +101,7 @@ pub trait Refresh: Debug + Send + Sync + 'static {
     /// Looks again.
     async fn refresh(&self);
     /// Why there is no skill `name`, where more is known than that there is none.
-    fn missing_skill(&self, _name: &ToolName) -> Option<String> {
-        None
-    }
+    fn missing_skill(&self, name: &ToolName) -> Option<String>;
 }
 
 /// What a tool is to the person who names it.

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::data::ToolName;
-use crate::hands::{HostCall, HostReply, Sandbox, SkillError, SkillHost, SkillJob, SkillSandbox, SkillWork};
+use crate::hands::{
+    HostCall, HostReply, Sandbox, ScriptShape, SkillError, SkillHost, SkillJob, SkillSandbox, SkillWork,
+};
 use crate::sys::{Clock, Spawn, SystemClock};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
@@ -89,6 +91,15 @@ impl ScriptRunner {
         };
         let output = self.sandbox.run(&job, &*self.host).await?;
         Ok(ScriptOutput { text: output.text, printed: output.printed })
+    }
+
+    /// Reads `source` and does not run it.
+    ///
+    /// # Errors
+    /// [`SkillError`] of a skill that is called `script`.
+    pub async fn check(&self, source: &str) -> Result<ScriptShape, SkillError> {
+        let deadline = SystemClock.now() + self.time;
+        self.sandbox.check(&ToolName::new("script").unwrap(), source.into(), deadline).await
     }
 }
 

@@ -45,29 +45,35 @@ async fn host_functions_are_calls_and_their_replies_values() {
     }
 }
 
-/// Each variable is looked for among all that are there: within every bound, a script can take long to be read.
+/// Each variable is looked for among all that are there: within every bound, a script can take seconds to be read.
 #[tokio::test]
 async fn a_script_that_takes_long_to_be_read_is_given_up() {
     let slow = format!("fn main() {{ let z = 1; {} {} }}", "let a;".repeat(10_400), "z;".repeat(31_000));
+    for (name, runner) in both() {
+        let error = runner.clone().time(Duration::from_millis(200)).check(&slow).await.unwrap_err().to_string();
+        assert!(error.contains("went over its time of 200 ms"), "{name}: {error}");
+        let shape = runner.check("fn main() { time_now() }").await.unwrap();
+        assert!(shape.main_bare && shape.host_functions == ["time_now"], "{name}: {shape:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_examined_in_either_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let library = SkillLibrary::new(folder.path());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    for (name, source) in [("slow", slow.as_str()), ("quick", "fn main() { 1 }"), ("broken", "fn main() { 1")] {
+    for (name, source) in [("good", "fn main() { 1 }"), ("broken", "fn main() { 1"), ("empty", "fn other() { 1 }")] {
         let name = ToolName::new(name).unwrap();
         library.write_new(&name, &format!("//! description: Reads\n{source}")).unwrap();
     }
     for sandbox in [Sandbox::Child(command()), Sandbox::InProcess] {
-        let start = clock.now();
         let examined = async |name: &str| {
             let file = library.find(&ToolName::new(name).unwrap()).unwrap();
             examine_skill(file, &[], &sandbox, &clock).await.skill.map(|_| ()).map_err(|fault| fault.to_string())
         };
-        assert_eq!(examined("quick").await, Ok(()));
-        let broken = examined("broken").await.unwrap_err();
-        assert!(broken.contains("can't be read at line 2"), "{broken}");
-        let slow = examined("slow").await.unwrap_err();
-        assert!(slow.contains("its script was stopped: it went over its time"), "{slow}");
-        assert!(clock.now().since(start) < Duration::from_secs(6));
+        assert_eq!(examined("good").await, Ok(()));
+        assert!(examined("broken").await.unwrap_err().contains("its script can't be read at line 2"));
+        assert!(examined("empty").await.unwrap_err().contains("no `main`"));
     }
 }
 

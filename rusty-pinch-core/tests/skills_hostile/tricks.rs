@@ -32,6 +32,7 @@ async fn a_value_that_holds_itself_is_no_endless_text() {
             ("throw V", "it threw a map that can't be shown"),
             ("state_set(\"k\", V)", "a Fn has no form in JSON"),
             ("tool(\"t\", V)", "a Fn has no form in JSON"),
+            ("log_info(V)", "it can't be logged: its log line holds a Fn"),
             ("V == V", "== (Fn, Fn)"),
         ] {
             for (name, runner) in both() {
@@ -61,6 +62,7 @@ async fn what_is_small_in_memory_and_large_as_text_is_counted_first() {
         ("many.to_json()", "512 KiB of text"),
         ("[many].to_json()", "512 KiB of text"),
         ("state_set(\"k\", many)", "512 KiB of text"),
+        ("log_info(many)", "it can't be logged: 128 KiB of log line"),
         ("throw many", "it threw a map that can't be shown"),
     ] {
         for (name, runner) in both() {

@@ -1,7 +1,7 @@
 //! Which addresses are public: the special-purpose registries of IANA (IPv4 and IPv6, as of 2025), multicast, what is
 //! not allocated, and the addresses at which clouds answer with credentials.
 //!
-//! The table says what is refused. Ranges that the registries call globally reachable (AS112, AMT) are public.
+//! The tables here and in `settings` (metadata of clouds) say what is refused. Ranges that the registries call globally reachable (AS112, AMT) are public.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -59,8 +59,8 @@ const V6: &[Row<[u16; 8]>] = &[
     Row([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, Public),
 ];
 
-/// What an address is at which clouds may answer with credentials.
-const METADATA: Standing = Special("a link-local or cloud metadata address");
+/// What those addresses are that [`is_metadata`] knows.
+const OF_METADATA: Standing = Special("a link-local or cloud metadata address");
 
 /// What `address` is.
 pub(super) fn standing(address: IpAddr) -> Standing {
@@ -85,7 +85,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 fn of_v4(address: Ipv4Addr) -> Standing {
     // They lie in larger ranges or among public ones, so they come first.
     if is_metadata(address.into()) {
-        return METADATA;
+        return OF_METADATA;
     }
     let found = V4.iter().find(|Row(base, bits, _)| in_range(address.into(), Ipv4Addr::from(*base).into(), *bits));
     found.map_or(Public, |Row(_, _, standing)| *standing)
@@ -93,7 +93,7 @@ fn of_v4(address: Ipv4Addr) -> Standing {
 
 fn of_v6(address: Ipv6Addr) -> Standing {
     if is_metadata(address.into()) {
-        return METADATA;
+        return OF_METADATA;
     }
     let found = V6.iter().find(|Row(base, bits, _)| in_range(address.into(), Ipv6Addr::from(*base).into(), *bits));
     found.map_or(Special("an address that is not allocated"), |Row(_, _, standing)| *standing)

@@ -91,22 +91,35 @@ pub struct OpenedTargetError {
     why: &'static str,
 }
 
-/// Ranges with the addresses at which clouds answer with credentials: link-local ones, also behind NAT64, and those of
-/// single clouds.
-const METADATA: [(IpAddr, u8); 7] = [
-    (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
-    (IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), 32),
-    (IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), 32),
-    (IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), 128),
-    (IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), 128),
-    (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
-    (IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xa9fe, 0)), 112),
+/// Ranges with the addresses at which clouds answer with credentials: link-local ones, and those of single clouds.
+const METADATA_V4: [(Ipv4Addr, u8); 3] = [
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(100, 100, 100, 200), 32),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
 ];
+const METADATA_V6: [(Ipv6Addr, u8); 3] = [
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254), 128),
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+];
+/// Behind it, with 96 bits, lies every IPv4 address.
+const NAT64: u128 = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0).to_bits();
+
+/// All of them, those of IPv4 behind NAT64 too.
+fn metadata() -> impl Iterator<Item = (IpAddr, u8)> {
+    let v4 = METADATA_V4.into_iter().map(|(base, bits)| (base.into(), bits));
+    let behind = METADATA_V4.into_iter().map(|(base, bits)| {
+        let base = Ipv6Addr::from_bits(NAT64 | u128::from(base.to_bits()));
+        (base.into(), bits + 96)
+    });
+    let v6 = METADATA_V6.into_iter().map(|(base, bits)| (base.into(), bits));
+    v4.chain(v6).chain(behind)
+}
 
 /// Whether clouds may answer with credentials at `address`.
 #[cfg(any(test, feature = "http"))]
 pub(super) fn is_metadata(address: IpAddr) -> bool {
-    METADATA.iter().any(|(base, bits)| in_range(address, *base, *bits))
+    metadata().any(|(base, bits)| in_range(address, base, bits))
 }
 
 impl OpenedTarget {
@@ -122,7 +135,7 @@ impl OpenedTarget {
     pub(crate) fn holds_metadata(&self) -> bool {
         let Self::Range { base, bits, .. } = self else { return false };
         // Of two ranges that overlap, one is in the other.
-        METADATA.iter().any(|(metadata, shared)| in_range(*base, *metadata, (*bits).min(*shared)))
+        metadata().any(|(metadata, shared)| in_range(*base, metadata, (*bits).min(shared)))
     }
 
     /// Whether this is `host` on `port`.
@@ -326,6 +339,8 @@ mod tests {
             "fd00::/8",
             "fe80::/64",
             "64:ff9b::/96",
+            "[64:ff9b::6464:64c8]:80",
+            "64:ff9b::a83f:8110",
         ] {
             assert!(holds(text), "{text}");
         }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::bounds::{CASES_BYTES_MAX, CASES_MAX};
+use super::bounds::{CASES_BYTES_MAX, CASES_MAX, CHECK_TIME_MAX};
 use super::desk::{HostRecord, Surroundings};
 use super::examine::shape_of;
 use super::library::{Skill, SkillFault, SkillLibrary};
@@ -185,7 +185,7 @@ pub async fn dry_run(
     let fault = |fault| DryRunError::Fault { name: name.clone(), fault };
     let skill = file.skill.map_err(fault)?;
     let sandbox = SkillSandbox::new(sandbox, Arc::clone(&clock));
-    let shape = shape_of(&skill, &sandbox).await.map_err(fault)?;
+    let shape = shape_of(&skill, &sandbox, clock.now() + CHECK_TIME_MAX).await.map_err(fault)?;
     let cases = read_cases(library, &skill)?;
     let mut results = Vec::new();
     for case in cases {

@@ -127,17 +127,22 @@ pub(super) fn run(ast: &AST, text: &str) -> Result<String, ScriptFailure> {
         Entry::WithText => ENGINE.call_fn_with_options(options, &mut scope, ast, "main", (text.trim().to_owned(),))?,
         Entry::Bare => ENGINE.call_fn_with_options(options, &mut scope, ast, "main", ())?,
     };
-    text_of(&returned)
+    let text = text_of(&returned, "output")?;
+    if text.len() > OUTPUT_BYTES_MAX { Err(too_long("output")) } else { Ok(text) }
 }
 
-/// Nothing as an empty text, text and numbers as they are, what has no form in JSON by its name, everything else as JSON.
-pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
-    let too_long = || ScriptFailure::over(format!("{} KiB of output", OUTPUT_BYTES_MAX / 1024));
+fn too_long(what: &str) -> ScriptFailure {
+    ScriptFailure::over(format!("{} KiB of {what}", OUTPUT_BYTES_MAX / 1024))
+}
+
+/// Nothing as an empty text, text and numbers as they are, everything else as JSON. `what` it is to the script is for the
+/// error.
+pub(super) fn text_of(value: &Dynamic, what: &str) -> Result<String, ScriptFailure> {
     if value.is_unit() {
         return Ok(String::new());
     }
     if let Ok(text) = value.as_immutable_string_ref() {
-        return if text.len() > OUTPUT_BYTES_MAX { Err(too_long()) } else { Ok(text.to_string()) };
+        return Ok(text.to_string());
     }
     if value.as_float().is_ok_and(|number| !number.is_finite()) {
         return Ok(value.to_string());
@@ -146,18 +151,17 @@ pub(super) fn text_of(value: &Dynamic) -> Result<String, ScriptFailure> {
     match room.holds(value) {
         Ok(()) => {
             let mut json = Bounded::default();
-            serde_json::to_writer(&mut json, value).map_err(|_| too_long())?;
+            serde_json::to_writer(&mut json, value).map_err(|_| too_long(what))?;
             Ok(String::from_utf8_lossy(&json.bytes).into_owned())
         }
-        Err(Unfit::NoForm(name)) if name == value.type_name() => Ok(name.to_owned()),
         Err(Unfit::NoForm(name)) => {
-            let held = with_article(name);
-            Err(ScriptFailure::failed(format!("its output holds {held}, which has no form in JSON; return its text")))
+            let held = with_article(ENGINE.map_type_name(name));
+            Err(ScriptFailure::failed(format!("its {what} holds {held}, which has no form in JSON; make it text")))
         }
         Err(Unfit::TooDeep) => {
-            Err(ScriptFailure::over(format!("{VALUE_DEPTH_MAX} values within one another in its output")))
+            Err(ScriptFailure::over(format!("{VALUE_DEPTH_MAX} values within one another in its {what}")))
         }
-        Err(Unfit::TooMany | Unfit::TooLong) => Err(too_long()),
+        Err(Unfit::TooMany | Unfit::TooLong) => Err(too_long(what)),
     }
 }
 

@@ -117,7 +117,7 @@ fn size_of(what: &str) -> String {
 }
 
 fn thrown_text(thrown: &Dynamic) -> String {
-    match engine::text_of(thrown) {
+    match engine::text_of(thrown, "error") {
         Ok(text) if text.is_empty() => "it threw an error without a text".to_owned(),
         Ok(text) => text,
         Err(why) => format!("it threw {} that can't be shown: {}", with_article(thrown.type_name()), why.why),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::HostCall;
 use super::bounds::{SENT_VALUES_MAX, STRING_BYTES_MAX, VALUE_DEPTH_MAX};
+use super::engine::{self, ENGINE};
 use super::running::{arguments, call};
 use super::values::{Room, Unfit, with_article};
 
@@ -31,7 +32,11 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("args", || -> Result<Dynamic> { dynamic(&Value::Object(arguments())) });
-    engine.register_fn("log_info", |line: Dynamic| call(HostCall::Log { text: line.to_string() }).map(|_| ()));
+    engine.register_fn("log_info", |line: Dynamic| -> Result<()> {
+        let text =
+            engine::text_of(&line, "log line").map_err(|failure| format!("it can't be logged: {}", failure.why))?;
+        call(HostCall::Log { text }).map(|_| ())
+    });
     engine.register_fn("time_now", || text(call(HostCall::TimeNow)?));
     engine.register_fn("http_get", |url: &str| text(call(http("GET", url, ""))?));
     engine.register_fn("http_post", |url: &str, body: &str| text(call(http("POST", url, body))?));
@@ -80,12 +85,13 @@ fn json_text(value: &Dynamic) -> Result<String> {
 /// `value` as JSON. `what` it is and how to `mend` it are for the error.
 fn json_of(value: &Dynamic, room: Room, what: &str, mend: &str) -> Result<Value> {
     room.holds(value).map_err(|unfit| match unfit {
-        Unfit::NoForm(name) => format!("{} has no form in JSON", with_article(name)),
+        Unfit::NoForm(name) => format!("{} has no form in JSON", with_article(ENGINE.map_type_name(name))),
         Unfit::TooDeep => format!("{what} has at most {VALUE_DEPTH_MAX} values within one another; flatten it"),
         Unfit::TooMany => format!("{what} holds at most {} others; {mend}", room.values),
         Unfit::TooLong => format!("{what} holds at most {} KiB of text; {mend}", room.bytes / 1024),
     })?;
-    from_dynamic(value).map_err(|_| format!("{} has no form in JSON", with_article(value.type_name())).into())
+    from_dynamic(value)
+        .map_err(|_| format!("{} has no form in JSON", with_article(ENGINE.map_type_name(value.type_name()))).into())
 }
 
 fn text(value: Value) -> Result<String> {

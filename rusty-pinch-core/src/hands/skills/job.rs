@@ -90,7 +90,7 @@ pub(crate) trait SkillHost: Debug + Send + Sync {
 /// What a script came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SkillOutput {
-    /// What `main` returned: nothing as an empty text, text as it is, everything else as JSON where it has such a form.
+    /// What `main` returned: nothing as an empty text, text as it is, everything else as JSON.
     pub(crate) text: String,
     /// What it printed.
     pub(crate) printed: Vec<String>,

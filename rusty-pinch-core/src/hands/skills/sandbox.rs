@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::bounds::CHECK_TIME_MAX;
-use super::library::Skill;
 use super::parent::{self, Door};
 use super::{
     HostCall, HostReply, SandboxError, SandboxReport, ScriptShape, SkillError, SkillHost, SkillJob, SkillOutput,
     SkillWork, in_process,
 };
+use crate::data::{Timestamp, ToolName};
 use crate::sys::{Clock, Spawn, SystemSpawn};
 
 /// The first argument with which a program is to become the child that runs a skill.
@@ -98,17 +97,20 @@ impl SkillSandbox {
         self
     }
 
-    /// Reads the script of `skill` there, and does not run it.
+    /// Reads the script of `skill` there until `deadline`, and does not run it.
     ///
     /// # Errors
     /// [`SkillError`], as [`run`](Self::run).
-    pub(crate) async fn check(&self, skill: &Skill) -> Result<ScriptShape, SkillError> {
-        let (name, source) = (skill.name.clone(), Arc::clone(&skill.source));
-        let deadline = self.clock.now() + CHECK_TIME_MAX;
-        let job = SkillJob { skill: name.clone(), source, work: SkillWork::Check, deadline };
+    pub(crate) async fn check(
+        &self,
+        skill: &ToolName,
+        source: Arc<str>,
+        deadline: Timestamp,
+    ) -> Result<ScriptShape, SkillError> {
+        let job = SkillJob { skill: skill.clone(), source, work: SkillWork::Check, deadline };
         let output = self.run(&job, &NoHost).await?;
         serde_json::from_str(&output.text).map_err(|_| SkillError::Sandbox {
-            skill: name,
+            skill: skill.clone(),
             why: "it said what nobody understands".to_owned(),
             fix: "its program has to be the same version of this one".to_owned(),
         })

@@ -338,8 +338,8 @@ fn a_bound_of_time_is_told_as_it_was_set() {
 #[test]
 fn a_type_is_told_with_its_article() {
     for (script, expected) in [
-        ("fn main() { throw [Fn(`f`)] }", "it threw an array that can't be shown: its output holds a Fn,"),
-        ("fn main() { throw #{a: Fn(`f`)} }", "it threw a map that can't be shown: its output holds a Fn,"),
+        ("fn main() { throw [Fn(`f`)] }", "it threw an array that can't be shown: its error holds a Fn,"),
+        ("fn main() { throw #{a: Fn(`f`)} }", "it threw a map that can't be shown: its error holds a Fn,"),
         ("fn main() { to_json(Fn(`f`)) }", "a Fn has no form in JSON"),
     ] {
         let failed = run_briefly(script, "", 5_000).unwrap_err();

@@ -335,7 +335,8 @@ fn look(path: PathBuf, known: &BTreeMap<&Path, &SkillFile>, is_within_bound: boo
     let stem = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = stem.strip_suffix(ENDING).unwrap_or(&stem).to_owned();
     let metadata = std::fs::symlink_metadata(&path);
-    let stamp = metadata.as_ref().ok().map(Stamp::of);
+    // Which files are within the bound changes with the others, so that is not remembered.
+    let stamp = metadata.as_ref().ok().filter(|_| is_within_bound).map(Stamp::of);
     if let Some(before) = known.get(path.as_path())
         && stamp.is_some()
         && before.stamp == stamp

@@ -110,6 +110,13 @@ fn more_files_than_the_bound_are_listed_and_not_read() {
     let refused: Vec<_> = files.iter().filter(|file| file.skill.is_err()).collect();
     assert_eq!((files.len(), refused.len()), (SKILLS_MAX + 3, 3));
     assert!(matches!(refused[0].skill, Err(SkillFault::TooMany)));
+    // Which are within it is judged anew, though no file changed.
+    let is_good = |files: &[SkillFile], name: &str| files.iter().find(|file| file.name == name).unwrap().skill.is_ok();
+    std::fs::remove_file(library.folder().join("s0000.rhai")).unwrap();
+    let fewer = library.scan_anew(&files, false).unwrap().files;
+    assert!(is_good(&fewer, "s0256") && !is_good(&fewer, "s0257"));
+    std::fs::write(library.folder().join("s0000.rhai"), "fn main() {}").unwrap();
+    assert!(!is_good(&library.scan_anew(&fewer, false).unwrap().files, "s0256"));
 }
 
 #[test]
