@@ -30,10 +30,10 @@ pub(crate) fn turns(criterion: &mut Criterion) {
                 let (store, session) = filled(&runtime, entries);
                 (Agent::builder(FixedBrain::default()).store(store).build(), session)
             };
-            let turn = |(agent, session): (Agent, SessionId)| async move {
-                agent.turn(&session, MESSAGE).await.expect("a turn in memory")
+            let turn = |(agent, session): (Agent, SessionId)| {
+                runtime.block_on(async { agent.turn(&session, MESSAGE).await.expect("a turn in memory") })
             };
-            bencher.to_async(&runtime).iter_batched(setup, turn, BatchSize::SmallInput);
+            bencher.iter_batched(setup, turn, BatchSize::SmallInput);
         });
     }
     group.finish();
@@ -48,10 +48,10 @@ pub(crate) fn direct(criterion: &mut Criterion) {
                 let (store, session) = filled(&runtime, entries);
                 (Parts::new(FixedBrain::default(), Arc::new(store)), session)
             };
-            let turn = |(parts, session): (Parts, SessionId)| async move {
-                parts.turn(&session, MESSAGE).await.expect("calls in memory")
+            let turn = |(parts, session): (Parts, SessionId)| {
+                runtime.block_on(parts.turn(&session, MESSAGE)).expect("calls in memory")
             };
-            bencher.to_async(&runtime).iter_batched(setup, turn, BatchSize::SmallInput);
+            bencher.iter_batched(setup, turn, BatchSize::SmallInput);
         });
     }
     group.finish();
