@@ -175,6 +175,7 @@ fn normalized(expression: &str) -> Result<String, String> {
     check_separators(&plain)?;
     let words = operators_from_words(&plain);
     check_nesting(&words)?;
+    check_dice(&words)?;
     with_products_written_out(&words)
 }
 
@@ -201,6 +202,22 @@ fn operators_from_words(plain: &str) -> String {
         at += taken;
     }
     signs.join(" ")
+}
+
+/// The calculator takes `3d6` for dice and works out the chance of each sum, between whose checks any time can pass.
+fn check_dice(text: &str) -> Result<(), String> {
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.starts_with("0x")) {
+        let mut before = None;
+        let mut chars = word.chars().peekable();
+        while let Some(c) = chars.next() {
+            let begins = !before.is_some_and(char::is_alphabetic);
+            if c == 'd' && begins && chars.peek().is_some_and(char::is_ascii_digit) {
+                return Err(format!("{} is dice, and random numbers are no arithmetic; leave it out", quoted(word)));
+            }
+            before = Some(c);
+        }
+    }
+    Ok(())
 }
 
 /// A comma between digits separates thousands, or the number is refused: `1,5` is a decimal in half of the world.

@@ -35,6 +35,7 @@ fn results_are_exact() {
         ("log2(8)", "log2(8) ≈ 3"),
         ("1/3", "1/3 ≈ 0.3333333333"),
         ("sqrt 9 (2)", "sqrt 9 (2) = 6"),
+        ("0x1d6 + 0", "0x1d6 + 0 = 0x1d6"),
     ] {
         assert_eq!(calc(expression).as_deref(), Ok(result), "{expression}");
     }
@@ -53,6 +54,11 @@ fn what_is_no_arithmetic_is_refused_by_name() {
         ("@2020-01-01", "'@'"),
         ("today", "date"),
         ("roll d6", "random"),
+        ("3d6", "random"),
+        ("1317000d3100", "random"),
+        ("2 + (4)d6", "random"),
+        ("1e5d6", "random"),
+        ("1.5d6", "random"),
         ("3 EUR to USD", "exchange rates"),
         ("2 +", "can't be calculated"),
         ("(1", "no `)`"),
