@@ -10,6 +10,11 @@ pub(crate) const SECONDS: u32 = 60;
 /// An input that takes longer than this counts as a hang. The sanitizer makes everything ten times slower.
 const SECONDS_PER_INPUT_MAX: u32 = 25;
 
+/// The sanitizer's own memory for threads with large stacks passes the usual limit of 2 GiB.
+const MEMORY: &str = "-rss_limit_mb=6144";
+/// Threads that are just ending look like leaks, and scripts can make closures that hold themselves.
+const NO_LEAKS: &str = "detect_leaks=0";
+
 /// The compiler that takes the sanitizers' flags: nightly, or the present one where it is told to be as lenient.
 const NIGHTLY: &[&str] = &["+nightly"];
 const PRESENT: &[&str] = &[];
@@ -37,9 +42,9 @@ pub(crate) fn run(seconds: u32, wanted: &[&str]) -> Outcome {
         fs::create_dir_all(root().join(&found)).map_err(|error| Failed::new(&found, error))?;
         let seeds = format!("fuzz/corpus/{target}");
         let arguments = ["fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &seeds];
-        // Threads that are just ending look like leaks, and scripts can make closures that hold themselves.
-        let options = ["--", &time, &slow, "-detect_leaks=0", "-print_final_stats=1"];
-        if let Err(Failed(why)) = Program::cargo(&[toolchain, &arguments, &options].concat()).show() {
+        let options = ["--", &time, &slow, MEMORY, "-print_final_stats=1"];
+        let fuzzer = Program::cargo(&[toolchain, &arguments, &options].concat()).env("ASAN_OPTIONS", NO_LEAKS);
+        if let Err(Failed(why)) = fuzzer.show() {
             eprintln!("{why}");
             broken.push(target.as_str());
         }
