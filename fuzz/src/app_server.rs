@@ -1,16 +1,15 @@
 //! What the Codex CLI's app-server writes: an answer, whole calls, or an error, whatever it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use rusty_pinch_core::testing::VirtualClock;
 use rusty_pinch_core::{
-    Brain, Captured, Clock, CodexAppServerBrain, CodexConfig, Command, CompletionRequest, Deltas, Ending, Exit, Hands,
-    Lane, Lines, LocalBrain, MemoryStore, Message, OutputLine, QuotaGauge, Spawn, SpawnError, builtin,
+    Brain, Captured, Clock, CodexAppServerBrain, CodexConfig, Command, Deltas, Ending, Exit, Lines, OutputLine,
+    QuotaGauge, Spawn, SpawnError,
 };
 
-use crate::block_on;
+use crate::{block_on, codex};
 
 /// How often the others come to their turn between two lines: a request that waits for a line is there by then.
 const TURNS_OF_OTHERS: usize = 8;
@@ -58,24 +57,8 @@ pub fn check(bytes: &[u8]) {
     let config = CodexConfig::new("codex", home);
     let brain = CodexAppServerBrain::new(config, spawn, Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&quota))
         .expect("the built-in invocation");
-    let local = LocalBrain::default();
-    let store = Arc::new(MemoryStore::new());
-    let tools = builtin::toolbox(store, Arc::clone(&clock) as Arc<dyn Clock>, local.info()).tools();
-    let request = CompletionRequest {
-        messages: vec![Message::User { content: "hello".to_owned() }],
-        tools: if has_tools { tools } else { Arc::new([]) },
-        deadline: clock.now() + Duration::from_secs(60),
-        lane: Lane::Interactive,
-        turn: None,
-    };
-    match block_on(brain.complete(&request, &Deltas::none())) {
-        Ok(completion) => {
-            assert!(!completion.content.is_empty() || !completion.calls.is_empty(), "an empty answer");
-            assert!(has_tools || completion.calls.is_empty(), "calls although there are no tools");
-            assert!(completion.calls.iter().all(|call| !call.name.is_empty()), "a call without a name");
-        }
-        Err(error) => assert!(error.to_string().len() < 16 * 1024, "an error of {} bytes", error.to_string().len()),
-    }
+    let outcome = block_on(brain.complete(&codex::request(has_tools, &clock), &Deltas::none()));
+    codex::check(&outcome, has_tools);
     if let Some(reading) = quota.take() {
         assert!(reading.windows.iter().all(|window| window.used_percent <= 100), "over 100 %: {reading:?}");
         assert!(!reading.windows.is_empty(), "a reading of nothing");

@@ -1,16 +1,15 @@
 //! What the Codex CLI prints: an answer, whole calls, or an error, whatever it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use rusty_pinch_core::testing::VirtualClock;
 use rusty_pinch_core::{
-    Brain, Captured, Clock, CodexBrain, CodexConfig, CodexInvocation, Command, CompletionRequest, Deltas, Ending, Exit,
-    Hands, Lane, Lines, LocalBrain, MemoryStore, Message, OutputLine, OwnInvocation, Spawn, SpawnError, builtin,
+    Brain, Captured, Clock, CodexBrain, CodexConfig, CodexInvocation, Command, Deltas, Ending, Exit, Lines, OutputLine,
+    OwnInvocation, Spawn, SpawnError,
 };
 
-use crate::block_on;
+use crate::{block_on, codex};
 
 /// Prints the input and ends.
 #[derive(Debug)]
@@ -44,23 +43,7 @@ pub fn check(bytes: &[u8]) {
     config.invocation = CodexInvocation::Own(own);
     let spawn = Arc::new(Printer { output: output.to_vec(), code });
     let brain = CodexBrain::new(config, spawn, Arc::clone(&clock) as Arc<dyn Clock>);
-    let local = LocalBrain::default();
-    let store = Arc::new(MemoryStore::new());
-    let tools = builtin::toolbox(store, Arc::clone(&clock) as Arc<dyn Clock>, local.info()).tools();
-    let request = CompletionRequest {
-        messages: vec![Message::User { content: "hello".to_owned() }],
-        tools: if has_tools { tools } else { Arc::new([]) },
-        deadline: clock.now() + Duration::from_secs(60),
-        lane: Lane::Interactive,
-        turn: None,
-    };
-    match block_on(brain.complete(&request, &Deltas::none())) {
-        Ok(completion) => {
-            assert!(code == 0, "an answer of a program that failed");
-            assert!(!completion.content.is_empty() || !completion.calls.is_empty(), "an empty answer");
-            assert!(has_tools || completion.calls.is_empty(), "calls although there are no tools");
-            assert!(completion.calls.iter().all(|call| !call.name.is_empty()), "a call without a name");
-        }
-        Err(error) => assert!(error.to_string().len() < 16 * 1024, "an error of {} bytes", error.to_string().len()),
-    }
+    let outcome = block_on(brain.complete(&codex::request(has_tools, &clock), &Deltas::none()));
+    codex::check(&outcome, has_tools);
+    assert!(outcome.is_err() || code == 0, "an answer of a program that failed");
 }

@@ -6,6 +6,7 @@
 pub mod app_server;
 pub mod calc;
 pub mod child;
+mod codex;
 pub mod codex_events;
 pub mod egress_url;
 pub mod journal;

@@ -10,7 +10,8 @@ use rusty_pinch_core::{Brain, BrainError, Clock, CodexInvocation, Delta, Deltas,
 use serde_json::json;
 
 use crate::rig::{
-    KEY, Rig, Transport, calc, carries_the_conversation_and_no_tools, meaning, processes_with, request, with_tools,
+    self, KEY, Rig, Transport, calc, carries_the_conversation_and_no_tools, meaning, processes_with, request,
+    with_tools,
 };
 
 const APP_SERVER: Transport = Transport::AppServer;
@@ -163,22 +164,7 @@ async fn a_server_that_was_killed_between_two_requests_is_started_again() {
 
 #[tokio::test]
 async fn a_tool_of_codexs_own_is_not_there_to_be_called() {
-    let marker = Path::new(env!("CARGO_TARGET_TMPDIR")).join("app-server-used-a-tool");
-    let shell = json!({ "cmd": format!("touch {}", marker.display()) });
-    let patch = format!("tools.apply_patch(`*** Begin Patch\n*** Add File: {}\n+x\n*** End Patch`)", marker.display());
-    for call in [
-        responses::tool_call("exec_command", &shell),
-        responses::script_call("text(1 + 1)"),
-        responses::script_call(&format!("await {patch}")),
-    ] {
-        let Some(rig) = Rig::new(sequence([call, responses::message("done")])) else { return };
-        // It is told so, and answers.
-        assert_eq!(rig.ask(APP_SERVER, &request("hello")).await.unwrap().content, "done");
-        let input = rig.model.requests()[1].field("/input");
-        let output = input.as_array().unwrap().last().unwrap()["output"].to_string();
-        assert!(output.contains("unsupported"), "it ran: {output}");
-        assert!(!marker.exists());
-    }
+    rig::no_tool_of_codexs_own_is_there(APP_SERVER).await;
 }
 
 #[tokio::test]

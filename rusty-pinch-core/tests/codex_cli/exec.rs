@@ -11,7 +11,9 @@ use rusty_pinch_core::{
 };
 use serde_json::json;
 
-use crate::rig::{KEY, Rig, Transport, carries_the_conversation_and_no_tools, processes_with, request, with_tools};
+use crate::rig::{
+    self, KEY, Rig, Transport, carries_the_conversation_and_no_tools, processes_with, request, with_tools,
+};
 
 #[tokio::test]
 async fn an_answer_comes_back_and_the_request_carries_the_conversation_and_no_tools() {
@@ -114,22 +116,7 @@ async fn a_dropped_future_takes_the_cli_with_it_and_its_environment_held_nothing
 
 #[tokio::test]
 async fn a_tool_of_codexs_own_is_not_there_to_be_called() {
-    let marker = Path::new(env!("CARGO_TARGET_TMPDIR")).join("codex-used-a-tool");
-    let shell = json!({ "cmd": format!("touch {}", marker.display()) });
-    let patch = format!("tools.apply_patch(`*** Begin Patch\n*** Add File: {}\n+x\n*** End Patch`)", marker.display());
-    for call in [
-        responses::tool_call("exec_command", &shell),
-        responses::script_call("text(1 + 1)"),
-        responses::script_call(&format!("await {patch}")),
-    ] {
-        let Some(rig) = Rig::new(sequence([call, responses::message("done")])) else { return };
-        // It is told so, and answers.
-        assert_eq!(rig.ask(Transport::Exec, &request("hello")).await.unwrap().content, "done");
-        let input = rig.model.requests()[1].field("/input");
-        let output = input.as_array().unwrap().last().unwrap()["output"].to_string();
-        assert!(output.contains("unsupported"), "it ran: {output}");
-        assert!(!marker.exists());
-    }
+    rig::no_tool_of_codexs_own_is_there(Transport::Exec).await;
 }
 
 #[tokio::test]

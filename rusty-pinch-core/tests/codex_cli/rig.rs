@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_model::{FakeModel, Reply, Request, responses};
+use fake_model::{FakeModel, Reply, Request, responses, sequence};
 use rusty_pinch_core::{
     Brain, BrainError, Clock, CodexAppServerBrain, CodexBrain, CodexConfig, CodexEnvironment, Completion,
     CompletionRequest, Deltas, Lane, Message, QuotaGauge, Repeat, Risk, SystemClock, SystemSpawn, ToolName, ToolSpec,
@@ -180,4 +180,24 @@ pub(crate) fn meaning(error: &BrainError) -> (&'static str, bool) {
         other => panic!("{other}"),
     };
     (name, error.retry_at().is_some())
+}
+
+/// Whatever tool of its own a model asks for, Codex says that there is none, and goes on.
+pub(crate) async fn no_tool_of_codexs_own_is_there(transport: Transport) {
+    let marker = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("codex-used-a-tool-{transport:?}"));
+    let shell = json!({ "cmd": format!("touch {}", marker.display()) });
+    let patch = format!("tools.apply_patch(`*** Begin Patch\n*** Add File: {}\n+x\n*** End Patch`)", marker.display());
+    for call in [
+        responses::tool_call("exec_command", &shell),
+        responses::script_call("text(1 + 1)"),
+        responses::script_call(&format!("await {patch}")),
+    ] {
+        let Some(rig) = Rig::new(sequence([call, responses::message("done")])) else { return };
+        // It is told so, and answers.
+        assert_eq!(rig.ask(transport, &request("hello")).await.unwrap().content, "done");
+        let input = rig.model.requests()[1].field("/input");
+        let output = input.as_array().unwrap().last().unwrap()["output"].to_string();
+        assert!(output.contains("unsupported"), "it ran: {output}");
+        assert!(!marker.exists());
+    }
 }

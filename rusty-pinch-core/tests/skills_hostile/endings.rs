@@ -2,14 +2,14 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusty_pinch_core::testing::ScriptRunner;
 use rusty_pinch_core::{Clock, Sandbox, SandboxCommand, SkillLibrary, SystemClock, ToolName, examine_skill};
 use serde_json::{Value, json};
 
-use crate::setup::{assert_unharmed, both, child, command, ended_in_time, timed};
+use crate::setup::{assert_unharmed, both, child, command, counted, ended_in_time, timed};
 
 #[tokio::test]
 async fn host_functions_are_calls_and_their_replies_values() {
@@ -80,16 +80,11 @@ async fn a_file_is_examined_in_either_sandbox() {
 #[tokio::test]
 async fn a_flood_of_host_calls_is_stopped() {
     for (name, runner) in both() {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let runner = runner.host(move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            async { Ok(Value::Null) }
-        });
+        let (runner, calls) = counted(runner);
         let script = "fn main() { loop { try { log_info(\"again\"); } catch {} } }";
         let error = runner.run(script, "").await.unwrap_err().to_string();
         assert!(error.contains("256 calls of the host"), "{name}: {error}");
-        assert_eq!(calls.load(Ordering::Relaxed), 256, "{name}");
+        assert_eq!(calls.load(Ordering::SeqCst), 256, "{name}");
     }
 }
 

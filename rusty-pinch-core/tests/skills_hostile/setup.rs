@@ -1,9 +1,12 @@
 //! The sandboxes under test, and how long things take.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusty_pinch_core::testing::{ScriptOutput, ScriptRunner};
 use rusty_pinch_core::{Clock, Sandbox, SandboxCommand, SkillError, SystemClock};
+use serde_json::Value;
 
 /// The real child.
 pub(crate) fn command() -> SandboxCommand {
@@ -40,6 +43,17 @@ pub(crate) fn both() -> [(&'static str, ScriptRunner); 2] {
 
 pub(crate) fn child() -> ScriptRunner {
     ScriptRunner::new(Sandbox::Child(command()))
+}
+
+/// The same with a host that answers nothing, and how often it was called.
+pub(crate) fn counted(runner: ScriptRunner) -> (ScriptRunner, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let runner = runner.host(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Ok(Value::Null) }
+    });
+    (runner, calls)
 }
 
 /// Runs a script and says how long that took.

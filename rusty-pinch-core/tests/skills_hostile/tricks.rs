@@ -1,11 +1,8 @@
 //! Scripts that go around what Rhai counts, and those that pretend to be something else.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use serde_json::Value;
-
-use crate::setup::{assert_unharmed, both, child};
+use crate::setup::{assert_unharmed, both, child, counted};
 
 /// Each closure holds the one before. No limit counts them, and to give the last one up takes as many calls within calls.
 /// In process this would end the whole program, so it is tried in a child alone.
@@ -105,12 +102,7 @@ async fn what_is_printed_is_no_word_to_the_parent() {
         "true"
     }"#;
     for (name, runner) in both() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
-        let runner = runner.host(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-            async { Ok(Value::Null) }
-        });
+        let (runner, asked) = counted(runner);
         let output = runner.run(script, "").await.unwrap();
         assert_eq!((output.text.as_str(), output.printed.len()), ("true", 3), "{name}");
         assert_eq!(asked.load(Ordering::SeqCst), 0, "{name}");
@@ -122,12 +114,7 @@ async fn what_is_printed_is_no_word_to_the_parent() {
 async fn what_goes_to_the_host_is_counted_before_it_goes() {
     let wide = "let wide = #{}; let many = []; many.pad(4096, 0); for i in 0..3 { wide[`k${i}`] = many; }";
     for (name, runner) in both() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
-        let runner = runner.host(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-            async { Ok(Value::Null) }
-        });
+        let (runner, asked) = counted(runner);
         for send in ["state_set(\"k\", wide)", "tool(\"t\", wide)"] {
             let error = runner.run(&format!("fn main() {{ {wide} {send} }}"), "").await.unwrap_err().to_string();
             assert!(error.contains("holds at most 8192 others"), "{name}: {error}");
