@@ -1,8 +1,11 @@
 //! Skills from the command line: as a new user meets them.
 
+use std::process::Command as Program;
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, finish};
 
 /// The ten lines of `docs/SKILLS.md`.
 const DICE: &str = "//! name: coffee\n//! description: Says how much coffee to grind\n//! version: 1\n\
@@ -264,4 +267,23 @@ fn a_command_for_a_broken_skill_says_what_is_wrong_with_it() {
     let world = World::new();
     world.write("workspace/skills/.starter-skills", "feed\nsite_status\ntextstat\nunits\nweather\n");
     world.run(&["run", "--message", "/skill brk"]).failed(2, &["there is no skill `brk`; there are none"]);
+}
+
+/// Each script here takes up to three seconds to be read, in a child.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_check_while_a_script_is_read() {
+    let world = World::new();
+    let slow = format!("fn main() {{ let z = 1; {} {} }}", "let a;".repeat(10_400), "z;".repeat(31_000));
+    for number in 0..8 {
+        world.write(&format!("workspace/skills/slow{number}.rhai"), &slow);
+    }
+    let child = world.command(&["skills", "check"]).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    while std::fs::read_to_string(&children).unwrap().trim().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Program::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = finish(child, None).failed(130, &["error: interrupted"]);
+    assert!(!ended.stderr.contains("can't be used"), "it went on: {ended:?}");
 }
